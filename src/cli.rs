@@ -5,6 +5,7 @@
 
 pub mod config;
 mod help;
+pub mod spool;
 
 use crate::build_info::LONG_VERSION;
 use crate::model::{Instant, Severity};
@@ -110,7 +111,10 @@ pub enum Command {
     ///
     /// Reads no source and publishes nothing. A run delivers queued events by itself; use this command to send them earlier.
     #[command(after_long_help = help::EMIT_HELP)]
-    Emit,
+    Emit(EmitArgs),
+    /// Print what is queued in the spool, or throw it away
+    #[command(subcommand, after_long_help = spool::SPOOL_HELP)]
+    Spool(spool::SpoolCommand),
     /// Remove the snapshots that retention no longer keeps
     ///
     /// Retention keeps snapshots that are younger than `keep_days` or among the newest `keep_runs`. It never removes the
@@ -255,6 +259,19 @@ pub struct ReportArgs {
     /// manifest lists.
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `emit`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct EmitArgs {
+    /// Send one run.test event to each destination, and print what to look for at the receiver
+    ///
+    /// Its text contains the characters that careless receivers break. Queued events stay queued.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub test: bool,
+    /// Print the queued events, one a line and as they will be sent, but send nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `prune`.

@@ -8,20 +8,22 @@ mod config_command;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod diff;
+mod emit;
 mod man;
 mod offline;
 mod once;
 mod report;
 #[cfg(feature = "sandbox")]
 mod serve;
+mod spool;
 mod stdout;
 
 use crate::cli::{Cli, Command, Global, LogFormat, ProgressChoice, When};
 use crate::config::{self, Config, ConfigError, ConfigProblem};
 use crate::core_dump;
 use crate::escape::visible;
-use crate::run::Exit;
 use crate::run::observers::{self, LogSettings, ProgressDisplay};
+use crate::run::{Exit, RunError};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -45,7 +47,8 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Verify(args) => offline::verify(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Report(args) => report::report(&args),
-        Command::Emit => offline::emit(&cli.global),
+        Command::Emit(args) => emit::emit(&cli.global, args),
+        Command::Spool(command) => spool::execute(&cli.global, &command),
         Command::Prune(args) => offline::prune(&cli.global, args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => serve::sandbox(&args),
@@ -209,6 +212,11 @@ fn log_error(error: &str, hint: Option<&str>, exit: Exit) -> Exit {
         tracing::error!("{error}");
     }
     exit
+}
+
+/// Logs an error of a command that needs the folders of a run, and returns its exit code.
+fn log_run_error(error: &RunError) -> Exit {
+    log_error(&error.message(), error.hint().as_deref(), error.exit())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod section;
 mod similar;
 mod single_value;
 mod source;
+mod spool;
 mod syntax;
 mod syslog;
 #[cfg(test)]
@@ -76,6 +77,10 @@ pub struct Config {
     pub sha256: String,
     /// Folder of the lock and the spool; by default `/var/lib/bt-rollcall`.
     pub state_dir: PathBuf,
+    /// Hours between two runs of the scheduler. Events name when the next run is expected.
+    pub run_every_hours: u32,
+    /// Limits of the queue of events.
+    pub spool: SpoolSettings,
     /// Where snapshots are written, and in which formats.
     pub output: OutputSettings,
     /// Thresholds, frameworks and rule settings.
@@ -94,6 +99,15 @@ pub struct Config {
     pub notes: Vec<String>,
     /// Every setting with the value in force and its origin.
     pub settings: Vec<Setting>,
+}
+
+/// Settings of the table `[spool]`.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolSettings {
+    /// Size in octets at which a run publishes nothing.
+    pub max_octets: u64,
+    /// Events that are queued for more than this many days are reported.
+    pub max_days: u32,
 }
 
 /// Settings of the table `[output]`.
@@ -257,6 +271,8 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let state_dir = paths::written(root, "state_dir").unwrap_or_else(|| PathBuf::from(paths::STATE_DIR));
     root.resolved("state_dir", json!(state_dir));
     let metrics_file = paths::written(root, "metrics_file");
+    let run_every_hours = root.number("run_every_hours", 1..=8_760, 24);
+    let spool = spool::read(&root.section("spool"));
     let output_table = root.section("output");
     let output = output::read(&output_table, &state_dir);
     // Policy and exceptions may name sources, so the names are read before the sources themselves.
@@ -273,6 +289,8 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
         path: PathBuf::new(),
         sha256: String::new(),
         state_dir,
+        run_every_hours,
+        spool,
         output,
         policy,
         classes,

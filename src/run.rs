@@ -30,8 +30,10 @@ mod metrics;
 mod notify;
 pub mod observers;
 mod origin;
+mod overdue;
 mod prune;
 mod published;
+mod purge;
 mod request;
 mod started;
 pub mod stop;
@@ -46,6 +48,7 @@ pub use exit::Exit;
 pub use metrics::{metrics_cure, metrics_file_in, write_attempt};
 pub use notify::{Drained, drain, sender};
 pub use prune::{plan_retention, prune, retention_warning, unreadable};
+pub use purge::{older as purgeable, purge};
 pub use request::RunRequest;
 pub use summary::{DestinationSummary, RunSummary, SpoolSummary};
 
@@ -147,7 +150,11 @@ impl Run<'_> {
         baseline: Option<&Baseline>,
         sources: &mut Vec<SourceEntry>,
     ) -> Result<Evaluated, RunError> {
-        let inventory = self.collect(observer, sources)?;
+        let collected = self.collect(observer, sources);
+        if let (Err(_), Some(baseline)) = (&collected, baseline) {
+            baseline.add_confirmations(sources);
+        }
+        let inventory = collected?;
         self.check_stop()?;
         let advanced = self.advance(inventory, baseline, sources)?;
         self.check_stop()?;

@@ -14,6 +14,7 @@
 //!   closed.
 //!
 //! Modules, from facts to bytes:
+//! - [`codes`]: what all events of a code have in common
 //! - [`message`]: which facts become events
 //! - `summary`: what every payload says in the same words
 //! - [`ecs`], `ocsf`: event to JSON body; `json`: JSON that becomes shorter
@@ -26,6 +27,7 @@
 
 mod body;
 mod cef;
+pub mod codes;
 pub mod deliver;
 pub mod ecs;
 pub mod facts;
@@ -147,16 +149,6 @@ pub enum OcsfFinding {
     IamAnalysis,
     /// Detection Finding (2004), which older consumers know.
     Detection,
-}
-
-impl OcsfFinding {
-    /// Returns the number of the class.
-    fn class(self) -> u64 {
-        match self {
-            Self::IamAnalysis => 2008,
-            Self::Detection => 2004,
-        }
-    }
 }
 
 /// How messages are separated on a stream.

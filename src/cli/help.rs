@@ -75,12 +75,14 @@ Exit codes:
    2  usage error, or --output names a place that must not be written";
 
 pub(super) const EMIT_HELP: &str = "\
-Example:
+Examples:
   bt-rollcall emit              Deliver queued events after the receiver was repaired
+  bt-rollcall emit --test       Send a test event to each destination, and print what to look for
+  bt-rollcall emit --dry-run    Print the queued events as they will be sent
 
 Exit codes:
-   0  no event is queued any more
-   1  the spool cannot be read or written
+   0  no event is queued any more; with --test, every destination took the event; with --dry-run, printed
+   1  the spool cannot be read or written, or a destination did not take the test event
    2  usage or configuration error; nothing was contacted
    5  events are still queued
    6  another run holds the lock";

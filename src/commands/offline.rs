@@ -1,24 +1,20 @@
-//! `verify`, `prune` and `emit`: the commands that work on snapshots and the spool and contact no source.
+//! `verify` and `prune`: the commands that work on snapshots and contact nobody.
 //!
-//! `verify` needs no configuration. `prune` and `emit` take the lock of a run, so that they never work at the same time as one.
+//! `verify` needs no configuration. `prune` takes the lock of a run, so that it never works at the same time as one.
 
 use super::stdout::{Printed, print_summary};
-use super::{configuration, counted, log_error};
+use super::{configuration, counted, log_error, log_run_error};
 use crate::build_info::{COMMIT, VERSION};
 use crate::cli::{Global, PruneArgs, VerifyArgs};
-use crate::config::Config;
 use crate::escape::{Lines, printable, shell_word};
 use crate::model::Completeness;
 use crate::reperform::{Reperformed, Writer, reperform};
 use crate::report_page::FILE;
-use crate::run::observers::Log;
-use crate::run::stop::Stop;
-use crate::run::{self, DestinationSummary, Drained, Exit, Origin, RunError, SpoolSummary};
+use crate::run::{self, Exit, Origin, RunError};
 use crate::snapshot::retention::RetentionPlan;
 use crate::snapshot::{
     self, BaseLink, ChainStep, FolderWalk, SnapshotError, SnapshotState, Store, Verified, VerifyProblem,
 };
-use crate::syslog::spool::Spool;
 use chrono::Utc;
 use std::fmt::Display;
 use std::path::Path;
@@ -208,48 +204,6 @@ fn plan_in_words(plan: &RetentionPlan, dry_run: bool) -> Lines {
     text
 }
 
-/// Executes `emit` and returns its exit code.
-pub(super) fn emit(global: &Global) -> Exit {
-    let config = match configuration(global) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    match Store::new(&config.output.dir).lock(&config.state_dir) {
-        // After the lock: a signal before it ends the process, which has done nothing yet.
-        Ok(store) => match Stop::on_signals() {
-            Ok(stop) => drain(&config, &store, &stop),
-            Err(error) => log_error(&format!("failed to listen for signals: {error}"), None, Exit::NothingPublished),
-        },
-        Err(error) => log_run_error(&error.into()),
-    }
-}
-
-fn drain(config: &Config, store: &Store, stop: &Stop) -> Exit {
-    let spool = Spool::open(&config.state_dir, &config.output.dir);
-    let drained = spool.and_then(|spool| {
-        spool.recover(|run_id| store.is_published(run_id))?;
-        run::drain(config, &spool, &Log, &|| stop.requested_by().is_some())
-    });
-    let Drained { destinations, spool, warnings } = match drained {
-        Ok(drained) => drained,
-        Err(error) => return log_run_error(&error.into()),
-    };
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    let mut text = Lines::default();
-    for destination in &destinations {
-        text.line(destination.in_words());
-    }
-    if let Some(line) = spool.and_then(SpoolSummary::in_words) {
-        text.line(line);
-    }
-    print_summary(&Printed::Lines(&text));
-    let has_waiting =
-        spool.is_some_and(|spool| spool.damaged > 0) || destinations.iter().any(DestinationSummary::has_waiting);
-    if has_waiting { Exit::Waiting } else { Exit::Complete }
-}
-
 /// Describes a snapshot that passed every check.
 fn verified_in_words(args: &VerifyArgs, verified: &Verified, found: &Reperformed) -> Lines {
     let base = match &verified.base {
@@ -291,9 +245,4 @@ fn log_damage(dir: &Path, what: &str, problems: &[impl Display], cure: &str) -> 
     }
     let count = counted(problems.len(), "error");
     log_error(&format!("{} {what}: {count}", dir.display()), Some(cure), Exit::NothingPublished)
-}
-
-/// Logs an error of a command that needs the folders of a run, and returns its exit code.
-fn log_run_error(error: &RunError) -> Exit {
-    log_error(&error.message(), error.hint().as_deref(), error.exit())
 }

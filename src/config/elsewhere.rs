@@ -97,7 +97,7 @@ const OTHER_WORDS: [(&str, &[&str], &str); 12] = [
     ("[[syslog]]", &["format"], "write payload, protocol or profile"),
     ("[[exception]]", &["from", "since", "start"], "an exception holds at once and has a last day only, until"),
     ("[[exception]]", &["expires", "expiry", "end", "to", "valid_until"], "write until"),
-    ("", &["http", "spool"], "this version does not support it; remove it"),
+    ("", &["http"], "this version does not support it; remove it"),
 ];
 const NO_SWITCH: &str = "certificates are always verified; name that of the issuer in ca_file";
 

@@ -36,6 +36,15 @@ impl Baseline {
         }
     }
 
+    /// Sets when each source was last proven complete, where a failed run did not get to know it.
+    pub(super) fn add_confirmations(&self, sources: &mut [SourceEntry]) {
+        for source in sources {
+            let is_it = |known: &&SourceEntry| known.identity() == source.identity();
+            let known = self.archive.manifest.sources.iter().find(is_it);
+            source.known.confirmed_at = source.known.confirmed_at.or(known.and_then(|known| known.known.confirmed_at));
+        }
+    }
+
     /// Returns the latest `as_of` of its run and all runs before it.
     pub(super) fn latest_as_of(&self) -> Instant {
         self.latest_as_of

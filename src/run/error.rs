@@ -60,6 +60,9 @@ pub enum RunError {
     /// A bug of this program ended the run.
     #[error(transparent)]
     Internal(#[from] InternalError),
+    /// The memory of purged events cannot be read.
+    #[error("read {}: it is not the list of purged events that `bt-rollcall spool purge` writes; move it away", .0.display())]
+    PurgeMemory(PathBuf),
     /// The report could not be rendered.
     #[error("render the report: {0}")]
     Report(String),
@@ -88,6 +91,8 @@ impl RunError {
         match self {
             Self::Snapshot(SnapshotError::Busy { .. }) => Exit::Locked,
             Self::Suspect(_) => Exit::Guarded,
+            // What the run found was not lost: the next run that finds room emits it.
+            Self::Spool(SpoolError::Full { .. }) => Exit::Waiting,
             Self::Backwards { .. } => Exit::Usage,
             _ => Exit::NothingPublished,
         }

@@ -173,6 +173,9 @@ fn spool_metrics(spool: Option<SpoolSummary>) -> Vec<Metric> {
     vec![
         metric("spool_bytes", "Size of the spool.", |spool| spool.octets),
         metric("spool_limit_bytes", "Size of the spool at which runs publish nothing.", |spool| spool.limit_octets),
+        metric("spool_overdue_runs", "Runs whose events have been queued for longer than spool.max_days.", |spool| {
+            spool.overdue_runs
+        }),
         metric("spool_damaged_files", "Files of the spool that cannot be sent.", |spool| spool.damaged),
     ]
 }

@@ -3,25 +3,27 @@
 //! Chooses which events each destination gets and collects their facts. The wire format is in `syslog`.
 
 use super::context::Run;
+use super::overdue::Overdue;
+use super::purge;
 use super::{DestinationSummary, RunError, SpoolSummary};
 use crate::config::Config;
 use crate::event::Observer;
 use crate::guard::Suspect;
 use crate::lifecycle::Occasion;
 use crate::model::{
-    AccountStanding, Change, ChangeKind, Finding, Inventory, SourceInventory, SubjectKind, instant_text,
+    AccountStanding, Change, ChangeKind, Finding, Inventory, SourceInventory, SourceStatus, SubjectKind, instant_text,
 };
 use crate::rules;
 use crate::run_manifest::{Origin, RunDescription};
 use crate::snapshot::manifest::{Manifest, SourceEntry};
 use crate::syslog::deliver::{Delivered, Delivery, deliver};
-use crate::syslog::facts::{Completed, FindingFacts, RunFacts, SourceFacts, SourceRows, SuspectFacts};
+use crate::syslog::facts::{Completed, FindingFacts, Purged, RunFacts, SourceFacts, SourceRows, SuspectFacts};
 use crate::syslog::format::{Sender, render};
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
-use crate::syslog::spool::{Batch, Spool, SpoolError, SpoolSize, Staged};
+use crate::syslog::spool::{Batch, Spool, SpoolError, SpoolSize, Staged, waiting_runs};
 use ahash::AHashMap;
-use chrono::{SubsecRound, Utc};
+use chrono::{SubsecRound, TimeDelta, Utc};
 
 /// Part of the spool's limit from which on every run warns. Half of it leaves weeks to repair a receiver.
 const WARN_PERCENT: u64 = 50;
@@ -62,6 +64,7 @@ pub(super) fn stage_completed(
         redelivered: 0,
         spool_percent: spool.size()?.percent(),
         damaged_batches: pending.damaged.len() as u64,
+        purged: run.purged(),
     };
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
@@ -90,6 +93,11 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry]) -> RunFacts {
         reason: source.reason.clone(),
         rows: None,
         confirmed_at: source.known.confirmed_at.map(instant_text),
+        unconfirmed_since: source
+            .known
+            .confirmed_at
+            .filter(|_| source.status != SourceStatus::Complete)
+            .map(instant_text),
         unconfirmed_rows: source.known.unconfirmed_rows,
     });
     RunFacts {
@@ -102,6 +110,7 @@ fn run_facts(run: &Run<'_>, sources: &[SourceEntry]) -> RunFacts {
         config_sha256: run.request.config.sha256.clone(),
         previous: None,
         previous_started_at: None,
+        next_run_expected: Some(run.started_at + TimeDelta::hours(i64::from(run.request.config.run_every_hours))),
     }
 }
 
@@ -170,6 +179,18 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationSummary>
 }
 
 impl Run<'_> {
+    /// Returns how many events an operator threw away since the last `run.completed`.
+    fn purged(&self) -> Purged {
+        let remembered = purge::remembered(&self.request.config.state_dir);
+        remembered.map_or_else(
+            |error| {
+                self.warn(error.message());
+                Purged::default()
+            },
+            |purged| purged.total(),
+        )
+    }
+
     /// Queues `run.failed`, or a `run.suspect` for each suspicious list. If the spool fails too, that is only a note:
     /// the run has its exit code already.
     pub(super) fn report_failure(&self, error: &RunError, sources: &[SourceEntry], spool: &Spool) {
@@ -243,6 +264,7 @@ pub fn drain(
 ) -> Result<Drained, SpoolError> {
     let delivery = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
     let size = spool.size()?;
+    let overdue = Overdue::of(&waiting_runs(&config.state_dir)?, config.spool.max_days, Utc::now());
     let summary = |Delivered { destination, delivered, waiting, error }| DestinationSummary {
         destination,
         delivered,
@@ -250,11 +272,13 @@ pub fn drain(
         error,
     };
     Ok(Drained {
-        warnings: spool_warnings(&delivery, size),
+        warnings: spool_warnings(&delivery, size).into_iter().chain(overdue.warning()).collect(),
         spool: Some(SpoolSummary {
             octets: size.octets,
             limit_octets: size.limit,
             damaged: delivery.damaged.len() as u64,
+            overdue_runs: overdue.runs,
+            oldest_days: overdue.oldest_days,
         }),
         destinations: delivery.destinations.into_iter().map(summary).collect(),
     })
@@ -272,8 +296,8 @@ fn spool_warnings(delivery: &Delivery, size: SpoolSize) -> Vec<String> {
         let waiting: Vec<&str> = waiting.map(|destination| destination.destination.as_str()).collect();
         let of = if waiting.is_empty() { String::new() } else { format!(", with events for {}", waiting.join(", ")) };
         warnings.push(format!(
-            "the spool is {} % full ({} of {} MiB){of}; repair the receiver and run `bt-rollcall emit`, or move files out of \
-             the spool if their events are not needed. When it is full, runs publish nothing (exit 1)",
+            "the spool is {} % full ({} of {} MiB){of}; repair the receiver and run `bt-rollcall emit`, or throw \
+             away events that are not needed with `bt-rollcall spool purge`. When it is full, runs publish nothing (exit 5)",
             size.percent(),
             size.octets >> 20,
             size.limit >> 20

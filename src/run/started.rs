@@ -3,6 +3,7 @@
 use super::RunError;
 use super::context::Run;
 use super::metrics::attempt_file;
+use super::purge::FILE as PURGED;
 use crate::event::RunEvent;
 use crate::snapshot::{self, LockedStore, Store};
 use crate::syslog::spool::{self, Spool};
@@ -25,7 +26,7 @@ impl Run<'_> {
         for left_over in self.clean_temporary_files() {
             self.add_note(format!("{}: left behind by a process that was killed; removed", left_over.display()));
         }
-        let spool = Spool::open(&config.state_dir, &config.output.dir)?;
+        let spool = Spool::open(&config.state_dir, &config.output.dir)?.with_limit(config.spool.max_octets);
         // Before anything is queued: a killed run may have published without releasing its events.
         spool.recover(|run_id| store.is_published(run_id))?;
         Ok((store, spool))
@@ -37,6 +38,7 @@ impl Run<'_> {
         let metrics: Vec<PathBuf> =
             config.metrics_file.iter().flat_map(|path| [path.clone(), attempt_file(path)]).collect();
         let names: Vec<&OsStr> = metrics.iter().filter_map(|path| path.file_name()).collect();
+        let names: Vec<&OsStr> = names.into_iter().chain([OsStr::new(PURGED)]).collect();
         let folder = config.metrics_file.as_deref().and_then(Path::parent);
         let folders =
             [Some(config.state_dir.as_path()), Some(config.output.dir.as_path()), folder].into_iter().flatten();

@@ -97,10 +97,15 @@ pub struct DestinationSummary {
 pub struct SpoolSummary {
     /// Size of its files in octets.
     pub octets: u64,
-    /// Limit in octets. A run that reaches it publishes nothing.
+    /// Limit in octets (`spool.max_mb`). A run that reaches it publishes nothing.
     pub limit_octets: u64,
     /// Files that cannot be sent: damaged ones, which were set aside as `*.damaged`, and unreadable ones.
     pub damaged: u64,
+    /// Runs whose events have been queued for more than `spool.max_days` days.
+    pub overdue_runs: u64,
+    /// Days since the oldest run with queued events started; absent if none is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_days: Option<u64>,
 }
 
 /// The results of the stages.

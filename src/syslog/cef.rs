@@ -4,6 +4,7 @@
 //! `CEF:0|Vendor|Product|Version|Signature|Name|Severity|key=value key=value`
 
 use super::body::replace_control_characters;
+use super::codes::severity_number;
 use super::flat::{FlatBody, Key, PRODUCT, VENDOR, Values};
 use super::message::Message;
 use super::summary;
@@ -11,7 +12,7 @@ use super::summary;
 /// Returns the body of an event.
 pub(super) fn body(message: &Message<'_>) -> FlatBody {
     let version = env!("CARGO_PKG_VERSION");
-    let (code, severity) = (in_header(&message.code), summary::severity_number(message.severity));
+    let (code, severity) = (in_header(&message.code), severity_number(message.severity));
     let title = in_header(&summary::title(message));
     FlatBody::new(
         format!("CEF:0|{VENDOR}|{PRODUCT}|{version}|{code}|{title}|{severity}|"),

@@ -9,6 +9,7 @@ mod finding;
 mod run;
 mod subject;
 
+use super::codes::severity_number;
 use super::json::{JsonBody, JsonShape, Path};
 use super::message::{About, Message};
 use super::summary;
@@ -37,7 +38,7 @@ static SHAPE: JsonShape = JsonShape {
 };
 
 /// Fields that a body loses first, in this order.
-pub(super) const OPTIONAL_FIELDS: [Path; 38] = [
+pub(super) const OPTIONAL_FIELDS: [Path; 43] = [
     // These repeat other fields, or are the same in every event.
     &["related"],
     &["agent"],
@@ -54,6 +55,7 @@ pub(super) const OPTIONAL_FIELDS: [Path; 38] = [
     &["btrollcall", "change", "after"],
     &["btrollcall", "run", "sources", "confirmed_at"],
     &["btrollcall", "run", "sources", "unconfirmed_rows"],
+    &["btrollcall", "run", "sources", "unconfirmed_since"],
     &["btrollcall", "run", "sources", "kind"],
     &["btrollcall", "run", "sources", "accounts"],
     &["btrollcall", "run", "sources", "groups"],
@@ -74,6 +76,10 @@ pub(super) const OPTIONAL_FIELDS: [Path; 38] = [
     &["btrollcall", "run", "findings_open"],
     &["btrollcall", "run", "prev_snapshot"],
     &["btrollcall", "run", "started_at"],
+    &["btrollcall", "run", "duration_ms"],
+    &["btrollcall", "run", "dropped"],
+    &["btrollcall", "run", "purged_damaged_batches"],
+    &["btrollcall", "run", "next_run_expected"],
     &["observer", "type"],
     &["observer", "product"],
     &["observer", "vendor"],
@@ -94,7 +100,7 @@ pub(super) fn fields(message: &Message<'_>) -> Map<String, Value> {
         About::Change(it) => change::change(message, it),
         About::Finding(sent) => finding::finding(message, sent),
         About::Completed(completed, emitted) => run::completed(message, completed, emitted),
-        About::Failed(_) => run::failed(message),
+        About::Failed(_) => run::of_run(message),
         About::Suspect(suspect) => run::suspect(message, suspect),
         About::Test => run::test(message),
     }
@@ -105,18 +111,24 @@ pub(super) fn timestamp(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Returns the fields that every event has, with classes of ECS: kind and types.
-fn common(message: &Message<'_>, kind: &str, types: &[&str]) -> Map<String, Value> {
+/// Returns the fields that every event has.
+fn common(message: &Message<'_>) -> Map<String, Value> {
+    common_with(message, message.row().ecs_types)
+}
+
+/// Returns the fields that every event has, with these types instead of those of the code.
+fn common_with(message: &Message<'_>, types: &[&str]) -> Map<String, Value> {
+    let sort = message.row().sort;
     let (facts, version) = (message.facts, env!("CARGO_PKG_VERSION"));
     let mut event = object(json!({
         "id": message.id,
         "code": message.code,
-        "kind": kind,
+        "kind": sort.ecs_kind(),
         "category": ["iam"],
         "type": types,
         "action": summary::action(message),
-        "severity": summary::severity_number(message.severity),
-        "dataset": format!("btrollcall.{}", summary::sort(message)),
+        "severity": severity_number(message.severity),
+        "dataset": format!("btrollcall.{}", sort.as_str()),
         "module": "btrollcall",
         "provider": "bt-rollcall",
     }));

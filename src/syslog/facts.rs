@@ -24,6 +24,9 @@ pub struct SourceFacts {
     pub rows: Option<SourceRows>,
     /// Instant at which the source was last proven complete, RFC 3339.
     pub confirmed_at: Option<String>,
+    /// Since when no run proved the source complete: `confirmed_at` of a source that is not complete. `None` if it is
+    /// complete, and if it never was.
+    pub unconfirmed_since: Option<String>,
     /// Number of rows that are kept from earlier runs and that this run did not confirm.
     pub unconfirmed_rows: u64,
 }
@@ -94,6 +97,8 @@ pub struct RunFacts {
     pub previous: Option<String>,
     /// Start of the baseline's run.
     pub previous_started_at: Option<Instant>,
+    /// When the scheduler is expected to start the next run; `None` for a test.
+    pub next_run_expected: Option<Instant>,
 }
 
 impl RunFacts {
@@ -109,6 +114,7 @@ impl RunFacts {
             config_sha256: String::new(),
             previous: None,
             previous_started_at: None,
+            next_run_expected: None,
         }
     }
 }
@@ -133,5 +139,16 @@ pub struct Completed {
     /// How full the spool was before this run, in percent of its limit.
     pub spool_percent: u64,
     /// Number of files in the spool that cannot be sent.
+    pub damaged_batches: u64,
+    /// Events that an operator threw away since the last `run.completed`.
+    pub purged: Purged,
+}
+
+/// Undelivered events that an operator threw away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Number of events of whole batches.
+    pub events: u64,
+    /// Number of damaged batches, whose number of events is unknown.
     pub damaged_batches: u64,
 }

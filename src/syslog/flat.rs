@@ -3,6 +3,7 @@
 //! The account is the object of an event. A snapshot does not show who changed it, so that no event names an actor.
 
 use super::body::{Body, LONG_TEXTS, SHORT_TEXTS, cut, replace_control_characters};
+use super::codes::severity_number;
 use super::facts::FindingFacts;
 use super::message::{About, Message};
 use super::summary;
@@ -67,6 +68,9 @@ const REMOVED: Key = custom("cn1", "removed", 20);
 const EMITTED: Key = custom("cn2", "emitted", 20);
 const PERCENT: Key = custom("cn2", "percent", 20);
 const FINDINGS_OPEN: Key = custom("cn3", "findingsOpen", 20);
+const MANIFEST: Key = custom("cs1", "manifestSha256", 4_000);
+const SOURCES: Key = custom("cs3", "sources", 4_000);
+const NEXT_RUN: Key = custom("deviceCustomDate2", "nextRunExpected", 13);
 const LAST_LOGIN: Key = custom("deviceCustomDate1", "lastLogin", 13);
 const START: Key = key("start", 13, "windowStart");
 const END: Key = key("end", 13, "windowEnd");
@@ -75,8 +79,8 @@ const LINE: Key = key("msg", 1_023, "msg");
 const TRUNCATED: Key = custom("cfp1", "truncated", 1);
 
 /// Values that a body loses first when it is too long, in this order.
-const OPTIONAL: [Key; 11] =
-    [BEFORE, AFTER, LINE, REASON, EVENT_ID_TEXT, SOURCE_HOST, LAST_LOGIN, AGE, START, RUN_ID, GROUP_NAME];
+const OPTIONAL: [Key; 12] =
+    [BEFORE, AFTER, LINE, REASON, EVENT_ID_TEXT, SOURCE_HOST, LAST_LOGIN, AGE, START, SOURCES, RUN_ID, GROUP_NAME];
 /// Values that are cut at last.
 const TEXTS: [Key; 5] = [ACCOUNT_NAME, SOURCE, ACCOUNT_ID, GROUP_ID, FIELD];
 
@@ -88,8 +92,8 @@ impl Values {
     pub(super) fn of(message: &Message<'_>) -> Self {
         let mut values = Self(Vec::new());
         values.add(TIME, message.facts.now.timestamp_millis());
-        values.add(SORT, summary::sort(message));
-        values.add(SEVERITY, summary::severity_number(message.severity));
+        values.add(SORT, message.row().sort.as_str());
+        values.add(SEVERITY, severity_number(message.severity));
         values.add(EVENT_ID, &message.id);
         values.add(ACTION, summary::action(message));
         values.add(OUTCOME, summary::outcome(message));
@@ -100,13 +104,17 @@ impl Values {
                 values.add(ACCOUNTS, completed.accounts);
                 values.add(EMITTED, emitted);
                 values.add(FINDINGS_OPEN, completed.findings.values().sum::<u64>());
+                values.add(MANIFEST, &completed.manifest_sha256);
+                values.add_heartbeat(message);
             }
             About::Suspect(suspect) => {
                 values.add_source(message, &suspect.source);
                 values.add(REMOVED, suspect.gone);
                 values.add(PERCENT, suspect.limit_percent);
+                values.add_heartbeat(message);
             }
-            About::Failed(_) | About::Test => {}
+            About::Failed(_) => values.add_heartbeat(message),
+            About::Test => {}
         }
         values.add(RUN_ID, &message.facts.run_id);
         values.add(EVENT_ID_TEXT, &message.id);
@@ -135,6 +143,13 @@ impl Values {
         if let Some(text) = value.into_text().filter(|text| !text.is_empty()) {
             self.0.push((key, replace_control_characters(&text)));
         }
+    }
+
+    /// Adds the status of each source, and when the next run is expected.
+    fn add_heartbeat(&mut self, message: &Message<'_>) {
+        let sources: Vec<String> = message.facts.sources.iter().map(summary::source).collect();
+        self.add(SOURCES, sources.join("; "));
+        self.add(NEXT_RUN, message.facts.next_run_expected.map(|at| at.timestamp_millis()));
     }
 
     fn add_change(&mut self, message: &Message<'_>, change: &Change) {

@@ -2,7 +2,9 @@
 //!
 //! `run::notify` collects the facts. A payload (`ecs`, …) gives an event its body, and `format` its header.
 
+use super::codes::{self, EventCode};
 use super::facts::{Completed, FindingFacts, RunFacts, SuspectFacts};
+use super::{body, summary};
 use crate::model::{Change, Completeness, Fingerprint, Severity};
 use std::borrow::Cow;
 
@@ -21,6 +23,20 @@ pub struct Message<'a> {
     pub facts: &'a RunFacts,
     /// What the event is about.
     pub about: About<'a>,
+}
+
+impl Message<'_> {
+    /// Returns the row of the table of codes.
+    pub fn row(&self) -> &'static EventCode {
+        match self.about {
+            About::Change(change) => codes::of_change(change.kind),
+            About::Finding(_) => &codes::FINDING,
+            About::Completed(..) => &codes::COMPLETED,
+            About::Failed(_) => &codes::FAILED,
+            About::Suspect(_) => &codes::SUSPECT,
+            About::Test => &codes::TEST,
+        }
+    }
 }
 
 /// What an event is about.
@@ -72,7 +88,7 @@ fn event_id(of: &str, state: &str, facts: &RunFacts) -> String {
 /// Returns the event of a change. Its id is the `event_id` of the changes table.
 fn of_change<'a>(facts: &'a RunFacts, change: &'a Change, sequence: u64) -> Message<'a> {
     Message {
-        code: change.kind.as_str().into(),
+        code: codes::of_change(change.kind).code.into(),
         severity: change.severity(),
         id: change.event_id.to_string(),
         sequence: Some(sequence),
@@ -84,7 +100,7 @@ fn of_change<'a>(facts: &'a RunFacts, change: &'a Change, sequence: u64) -> Mess
 fn of_finding<'a>(facts: &'a RunFacts, sent: &'a FindingFacts<'a>, sequence: u64) -> Message<'a> {
     let finding = sent.finding;
     Message {
-        code: format!("finding.{}", finding.rule.as_str()).into(),
+        code: format!("{}{}", codes::FINDING.code, finding.rule.as_str()).into(),
         severity: finding.severity,
         id: event_id(&finding.fingerprint.to_string(), finding.status.as_str(), facts),
         sequence: Some(sequence),
@@ -94,38 +110,35 @@ fn of_finding<'a>(facts: &'a RunFacts, sent: &'a FindingFacts<'a>, sequence: u64
 }
 
 fn of_completed<'a>(facts: &'a RunFacts, completed: &'a Completed, emitted: u64) -> Message<'a> {
-    // A partial run is high, so that an alert on severity finds it.
-    let severity = match completed.completeness {
-        Completeness::Complete => Severity::Info,
-        Completeness::Partial => Severity::High,
-    };
-    let id = event_id("run.completed", completed.completeness.as_str(), facts);
-    of_run(facts, "run.completed", id, severity, About::Completed(completed, emitted))
+    let row = &codes::COMPLETED;
+    let raised = row.raised.filter(|_| completed.completeness == Completeness::Partial);
+    let severity = raised.map_or(row.severity, |(severity, _)| severity);
+    let message = of_run(facts, row, completed.completeness.as_str(), About::Completed(completed, emitted));
+    Message { severity, ..message }
 }
 
 /// Returns `run.failed`, the event of a run that published nothing.
 pub fn of_failed<'a>(facts: &'a RunFacts, reason: &'a str) -> Message<'a> {
-    of_run(facts, "run.failed", event_id("run.failed", "-", facts), Severity::High, About::Failed(reason))
+    of_run(facts, &codes::FAILED, "-", About::Failed(reason))
 }
 
 /// Returns `run.suspect`, the event of a list that a guard objects to. Its source counts as not read.
 pub fn of_suspect<'a>(facts: &'a RunFacts, suspect: &'a SuspectFacts) -> Message<'a> {
-    let id = event_id("run.suspect", &format!("{}/{}", suspect.source, suspect.list), facts);
-    of_run(facts, "run.suspect", id, Severity::High, About::Suspect(suspect))
+    of_run(facts, &codes::SUSPECT, &format!("{}/{}", suspect.source, suspect.list), About::Suspect(suspect))
 }
 
 /// Returns `run.test`, the event of no run; see [`RunFacts::of_test`].
 pub fn of_test(facts: &RunFacts) -> Message<'_> {
-    let id = event_id("run.test", &facts.now.to_rfc3339(), facts);
-    of_run(facts, "run.test", id, Severity::Info, About::Test)
+    of_run(facts, &codes::TEST, &facts.now.to_rfc3339(), About::Test)
 }
 
-fn of_run<'a>(
-    facts: &'a RunFacts,
-    code: &'static str,
-    id: String,
-    severity: Severity,
-    about: About<'a>,
-) -> Message<'a> {
-    Message { code: code.into(), severity, id, sequence: None, facts, about }
+/// Returns the text of `run.test` as a receiver must show it.
+pub fn shown_test_text() -> String {
+    body::replace_control_characters(summary::TEST_TEXT)
+}
+
+/// Returns an event about a run. `state` distinguishes it from other events of this code and run.
+fn of_run<'a>(facts: &'a RunFacts, row: &'static EventCode, state: &str, about: About<'a>) -> Message<'a> {
+    let id = event_id(row.code, state, facts);
+    Message { code: row.code.into(), severity: row.severity, id, sequence: None, facts, about }
 }

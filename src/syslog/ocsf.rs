@@ -5,15 +5,15 @@
 //! `unmapped.btrollcall` has the fields of our own that the JSON of `ecs` has too.
 
 use super::OcsfFinding;
+use super::codes::finding_activity;
 use super::ecs;
 use super::facts::{Completed, FindingFacts};
 use super::flat::{PRODUCT, VENDOR, last_login};
 use super::json::{JsonBody, JsonShape, Path};
 use super::message::{About, Message};
 use super::summary;
-use crate::lifecycle::Occasion;
 use crate::model::{
-    AccountStanding, Change, ChangeKind, Contact, FindingStatus, Instant, Severity, Subject, SubjectKind, UserKind,
+    AccountStanding, Change, Contact, FindingStatus, Instant, Severity, Subject, SubjectKind, UserKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ static SHAPE: JsonShape = JsonShape {
 };
 
 /// Fields that a body loses first, in this order.
-const OPTIONAL_FIELDS: [Path; 28] = [
+const OPTIONAL_FIELDS: [Path; 29] = [
     &["unmapped", "btrollcall", "source"],
     &["unmapped", "btrollcall", "finding", "action"],
     &["unmapped", "btrollcall", "finding", "first_seen"],
@@ -57,6 +57,7 @@ const OPTIONAL_FIELDS: [Path; 28] = [
     &["unmapped", "btrollcall", "change", "after"],
     &["unmapped", "btrollcall", "run", "sources", "confirmed_at"],
     &["unmapped", "btrollcall", "run", "sources", "unconfirmed_rows"],
+    &["unmapped", "btrollcall", "run", "sources", "unconfirmed_since"],
     &["unmapped", "btrollcall", "run", "sources", "kind"],
     &["unmapped", "btrollcall", "run", "sources", "accounts"],
     &["unmapped", "btrollcall", "run", "sources", "groups"],
@@ -117,35 +118,8 @@ pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String,
 /// Returns class and activity.
 fn class(message: &Message<'_>, finding: OcsfFinding) -> (u64, u64) {
     match message.about {
-        About::Change(change) => class_of_change(change.kind),
-        About::Finding(sent) => (finding.class(), activity_of_finding(sent.occasion)),
-        About::Completed(..) => (6007, 2),
-        About::Failed(_) => (6007, 6),
-        About::Suspect(_) | About::Test => (6007, 99),
-    }
-}
-
-fn class_of_change(kind: ChangeKind) -> (u64, u64) {
-    match kind {
-        ChangeKind::UserAdded => (3001, 1),
-        ChangeKind::UserEnabled => (3001, 2),
-        ChangeKind::UserDisabled => (3001, 5),
-        ChangeKind::UserRemoved => (3001, 6),
-        ChangeKind::UserRenamed | ChangeKind::UserChanged | ChangeKind::GroupRenamed => (3004, 3),
-        ChangeKind::UserUnconfirmed => (3004, 99),
-        ChangeKind::MembershipAdded => (3006, 3),
-        ChangeKind::MembershipRemoved => (3006, 4),
-        ChangeKind::GroupRemoved => (3006, 5),
-        ChangeKind::GroupAdded => (3006, 6),
-    }
-}
-
-/// Returns the activity of a finding: 1 created, 2 updated, 3 closed.
-fn activity_of_finding(occasion: Occasion) -> u64 {
-    match occasion {
-        Occasion::Opened => 1,
-        Occasion::Resolved => 3,
-        _ => 2,
+        About::Finding(sent) => (finding.class(), finding_activity(sent.occasion)),
+        _ => message.row().ocsf,
     }
 }
 

@@ -11,15 +11,19 @@
 //! - committed: the batch is queued
 //!
 //! A batch is removed only when its delivery is proven. After a kill between the two it is sent again with the same
-//! bytes. Where a receiver acknowledges single frames, a [`Cursor`] records how many, and only the rest is sent. Oldest batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to
-//! `*.damaged`, reported by every run and never removed. Nothing of it is sent, and the batches after it are. When the
-//! spool has reached its size limit, a run fails with the reason, so no event is lost silently.
+//! bytes. Where a receiver acknowledges single frames, a [`Cursor`] records how many, and only the rest is sent. Oldest
+//! batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to `*.damaged` and
+//! reported by every run. Nothing of it is sent, and the batches after it are. When the spool has reached its size limit,
+//! a run publishes nothing and names the reason, so no event is lost silently. Only an operator removes undelivered
+//! events.
 
 mod batch;
 mod cursor;
+mod listing;
 
 pub use batch::Batch;
 pub use cursor::Cursor;
+pub use listing::{QueuedFile, list};
 
 use batch::Head;
 use cursor::CURSOR;
@@ -29,6 +33,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Name of the folder in the state folder.
+const FOLDER: &str = "spool";
 /// Prefix of staged files. The leading dot hides them from [`Spool::pending`].
 const STAGED: &str = ".staged-";
 /// Ending of queued files.
@@ -37,8 +43,6 @@ const QUEUED: &str = ".jsonl";
 const DAMAGED: &str = ".damaged";
 /// Largest number of frames in a batch. Receivers take at least 1,000 frames a second, so a session takes seconds.
 const BATCH: usize = 5_000;
-/// Size limit of the spool in octets (1 GiB): months of findings of a large tenant.
-const MAX_OCTETS: u64 = 1 << 30;
 
 /// Why the spool could not be used. The text follows "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +60,8 @@ pub enum SpoolError {
     /// The spool has reached its size limit.
     #[error(
         "add events to the spool {}: {octets} octets are queued, and the limit is {limit}; repair the receiver and run \
-         `bt-rollcall emit`, or remove the files if their events are not needed", path.display()
+         `bt-rollcall emit`, or throw away events that are not needed with \
+         `bt-rollcall spool purge`, or raise spool.max_mb", path.display()
     )]
     Full {
         /// Folder of the spool.
@@ -109,17 +114,17 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool of runs that publish in `store`. Creates the folder with mode 0700 if it is missing.
+    /// Opens the spool of runs that publish in `store`, without a limit. Creates the folder with mode 0700 if it is missing.
     pub fn open(state_dir: &Path, store: &Path) -> Result<Self, SpoolError> {
-        let dir = state_dir.join("spool");
+        let dir = state_dir.join(FOLDER);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(io_error("create the folder", &dir))?;
-        Ok(Self { dir, store: store.to_owned(), max_octets: MAX_OCTETS })
+        Ok(Self { dir, store: store.to_owned(), max_octets: u64::MAX })
     }
 
-    /// Returns this spool with a different size limit in octets.
-    #[cfg(test)]
-    pub(super) fn with_limit(self, max_octets: u64) -> Self {
+    /// Returns this spool with the size in octets at which [`Spool::check_room`] refuses further events.
+    #[must_use]
+    pub fn with_limit(self, max_octets: u64) -> Self {
         Self { max_octets, ..self }
     }
 
@@ -225,11 +230,16 @@ impl Spool {
 
     /// Removes a batch whose delivery is proven.
     pub fn acknowledge(&self, batch: &Batch) -> Result<(), SpoolError> {
+        self.remove(&batch.path)
+    }
+
+    /// Removes a file, and its cursor if it has one.
+    fn remove(&self, path: &Path) -> Result<(), SpoolError> {
         // The sync makes sure that a power failure does not bring the batch back, which would send it twice.
-        fs::remove_file(&batch.path).map_err(io_error("remove", &batch.path))?;
+        fs::remove_file(path).map_err(io_error("remove", path))?;
         sync(&self.dir)?;
         // Removed after its batch: without its cursor the batch would be sent again from the first frame.
-        let cursor = cursor::path_of(&batch.path);
+        let cursor = cursor::path_of(path);
         match fs::remove_file(&cursor) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &cursor)(error)),
             _ => Ok(()),
@@ -255,7 +265,7 @@ impl Spool {
 /// Retention keeps the snapshots of these runs. Reads only file names and changes nothing. A missing spool is empty.
 /// A cursor alone does not count, because its batch is delivered.
 pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
-    let dir = state_dir.join("spool");
+    let dir = state_dir.join(FOLDER);
     let entries = match fs::read_dir(&dir) {
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         other => other.map_err(io_error("list", &dir))?,

@@ -3,12 +3,13 @@
 use super::facts::{Completed, FindingFacts, RunFacts, SourceFacts};
 use super::message::{About, Message};
 use crate::lifecycle::Occasion;
-use crate::model::{ChangeKind, Completeness, Severity, Subject, SubjectKind, instant_text, is_evaluated_apart};
+use crate::model::{Completeness, Subject, SubjectKind, instant_text, is_evaluated_apart};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Text of `run.test`, with characters that careless receivers break: quotes, control characters, four-byte UTF-8.
-const TEST_TEXT: &str = "test of bt-rollcall: \"quotes\" \\ ] = | ^ \n<110>1 newline \u{e9}\u{4e16}\u{1f600} \u{0} end";
+pub(super) const TEST_TEXT: &str =
+    "test of bt-rollcall: \"quotes\" \\ ] = | ^ \n<110>1 newline \u{e9}\u{4e16}\u{1f600} \u{0} end";
 
 /// Returns one line for people: the code or rule, what happened, the subject and its source.
 pub(super) fn line(message: &Message<'_>) -> String {
@@ -55,52 +56,11 @@ pub(super) fn action(message: &Message<'_>) -> String {
     }
 }
 
-/// Returns the sort of an event: `change`, `finding` or `run`.
-pub(super) fn sort(message: &Message<'_>) -> &'static str {
-    match message.about {
-        About::Change(_) => "change",
-        About::Finding(_) => "finding",
-        About::Completed(..) | About::Failed(_) | About::Suspect(_) | About::Test => "run",
-    }
-}
-
-/// Returns a severity as a number from 1 to 10: `event.severity`, and the severity of CEF and LEEF.
-pub(super) fn severity_number(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 1,
-        Severity::Low => 3,
-        Severity::Medium => 5,
-        Severity::High => 8,
-        Severity::Critical => 10,
-    }
-}
-
 /// Returns a title of all events with this code.
 pub(super) fn title<'a>(message: &Message<'a>) -> Cow<'a, str> {
     match message.about {
-        About::Change(change) => title_of_change(change.kind).into(),
         About::Finding(sent) => (&*sent.rule_title).into(),
-        About::Completed(..) => "Run completed".into(),
-        About::Failed(_) => "Run failed".into(),
-        About::Suspect(_) => "Guard set a source aside".into(),
-        About::Test => "Test of a destination".into(),
-    }
-}
-
-fn title_of_change(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::UserAdded => "Account added",
-        ChangeKind::UserRemoved => "Account removed",
-        ChangeKind::UserRenamed => "Account renamed",
-        ChangeKind::UserChanged => "Account changed",
-        ChangeKind::UserEnabled => "Account enabled",
-        ChangeKind::UserDisabled => "Account disabled",
-        ChangeKind::UserUnconfirmed => "Account missing in an incomplete list",
-        ChangeKind::GroupAdded => "Group added",
-        ChangeKind::GroupRemoved => "Group removed",
-        ChangeKind::GroupRenamed => "Group renamed",
-        ChangeKind::MembershipAdded => "Member added to a group",
-        ChangeKind::MembershipRemoved => "Member removed from a group",
+        _ => message.row().title.into(),
     }
 }
 
@@ -156,6 +116,13 @@ fn of_completed(facts: &RunFacts, completed: &Completed, emitted: u64) -> String
 /// Returns a count with its noun, in the plural unless the count is 1.
 fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns the status of a source in words, and since when it is not confirmed.
+pub(super) fn source(source: &SourceFacts) -> String {
+    let SourceFacts { name, status, unconfirmed_since, .. } = source;
+    let since = unconfirmed_since.as_ref().map_or_else(String::new, |at| format!(", unconfirmed since {at}"));
+    format!("{name}: {}{since}", status.as_str())
 }
 
 /// Returns the sources that are not proven complete, each with the reason; `None` if there is none.

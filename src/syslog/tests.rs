@@ -9,11 +9,12 @@ mod flat;
 mod hostile;
 mod ocsf;
 mod relp;
+mod samples;
 pub(super) mod sessions;
 mod sessions_tls;
 mod standing;
 
-use super::facts::{Completed, FindingFacts, RunFacts};
+use super::facts::{Completed, FindingFacts, Purged, RunFacts};
 use super::format::{Sender, render};
 use super::message::{Message, of_failed, of_published, of_test};
 use super::spool::{Spool, waiting_runs};
@@ -72,6 +73,7 @@ fn facts() -> RunFacts {
         config_sha256: "0".repeat(64),
         previous: None,
         previous_started_at: None,
+        next_run_expected: Some(now() + chrono::TimeDelta::hours(24)),
     }
 }
 
@@ -105,6 +107,7 @@ fn completed() -> Completed {
         redelivered: 0,
         spool_percent: 0,
         damaged_batches: 0,
+        purged: Purged::default(),
     }
 }
 

@@ -11,6 +11,7 @@
 //! - `text`, `rust`, `mermaid`: shown only.
 
 mod blocks;
+mod codes;
 mod configuration;
 mod contents;
 mod links;

@@ -103,7 +103,7 @@ fn a_half_full_spool_is_a_warning_once_a_run_and_the_run_publishes() {
     assert_eq!(body(receiver.messages().last().unwrap())["btrollcall"]["run"]["spool_percent"], 58);
     large.set_len(2 << 30).unwrap();
     let full = rig.run_on_day(2, &[]);
-    assert_exit(&full, 1);
+    assert_exit(&full, 5);
     assert!(stderr(&full).contains("the limit is 1073741824"), "{}", stderr(&full));
 }
 

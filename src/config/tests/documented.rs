@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 /// their values are read.
 pub(super) const TABLES: &str = r#"
 [output]
+[spool]
 [policy.rules]
 [[policy.service_owners]]
 [[policy.group_owners]]
@@ -36,7 +37,8 @@ type Keys = BTreeSet<(String, String)>;
 /// Returns table and key of everything that the configuration can contain. The names of tables are left out.
 fn known() -> Keys {
     let facts = facts(TABLES);
-    let tables = ["output", "policy", "source", "syslog", "rules", "service_owners", "group_owners", "custom_rules"];
+    let tables =
+        ["output", "spool", "policy", "source", "syslog", "rules", "service_owners", "group_owners", "custom_rules"];
     let all = facts.into_iter().map(|(table, key, _)| (table, key));
     all.filter(|(table, key)| !tables.contains(&key.as_str()) || !matches!(table.as_str(), "" | "policy")).collect()
 }

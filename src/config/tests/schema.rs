@@ -104,6 +104,7 @@ fn schema_has_the_keys_types_limits_and_words_of_every_table() {
     for (table, part) in [
         ("", &root),
         ("output", &root["properties"]["output"]),
+        ("spool", &root["properties"]["spool"]),
         ("policy", policy),
         ("policy.service_owners", of_policy("service_owners")),
         ("policy.group_owners", of_policy("group_owners")),

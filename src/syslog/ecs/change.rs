@@ -5,13 +5,13 @@
 use super::super::message::Message;
 use super::subject::{self, insert_account, insert_source};
 use super::{common, insert_own, timestamp};
-use crate::model::{Change, ChangeKind, SubjectKind};
+use crate::model::{Change, SubjectKind};
 use serde_json::{Map, Value, json};
 
 /// Returns the body of a change. It happened between the two snapshots: `event.start` and `event.end`.
 pub(super) fn change(message: &Message<'_>, change: &Change) -> Map<String, Value> {
     let (facts, source) = (message.facts, change.source.as_str());
-    let mut body = common(message, "event", &types(change.kind));
+    let mut body = common(message);
     let window = [("start", facts.previous_started_at), ("end", Some(facts.started_at))];
     if let Some(event) = body.get_mut("event").and_then(Value::as_object_mut) {
         event.extend(window.into_iter().filter_map(|(key, at)| Some((key.to_owned(), json!(timestamp(at?))))));
@@ -32,21 +32,6 @@ pub(super) fn change(message: &Message<'_>, change: &Change) -> Map<String, Valu
         insert_own(&mut body, "group", subject::class(group.privilege()));
     }
     body
-}
-
-/// Returns `event.type`. In ECS a change of a membership is a change of its group.
-fn types(kind: ChangeKind) -> [&'static str; 2] {
-    match kind {
-        ChangeKind::UserAdded => ["creation", "user"],
-        ChangeKind::UserRemoved => ["deletion", "user"],
-        ChangeKind::UserEnabled | ChangeKind::UserDisabled | ChangeKind::UserRenamed | ChangeKind::UserChanged => {
-            ["change", "user"]
-        }
-        ChangeKind::UserUnconfirmed => ["info", "user"],
-        ChangeKind::GroupAdded => ["creation", "group"],
-        ChangeKind::GroupRemoved => ["deletion", "group"],
-        ChangeKind::GroupRenamed | ChangeKind::MembershipAdded | ChangeKind::MembershipRemoved => ["change", "group"],
-    }
 }
 
 fn details(change: &Change) -> Value {

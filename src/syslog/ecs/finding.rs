@@ -3,7 +3,7 @@
 use super::super::facts::FindingFacts;
 use super::super::message::Message;
 use super::subject::{self, insert_account, insert_source};
-use super::{common, insert_own, timestamp};
+use super::{common_with, insert_own, timestamp};
 use crate::model::{Finding, SubjectKind};
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub(super) fn finding(message: &Message<'_>, sent: &FindingFacts<'_>) -> Map<String, Value> {
     let (facts, finding) = (message.facts, sent.finding);
     let evidence: Value = serde_json::from_str(&finding.evidence()).unwrap_or(Value::Null);
-    let mut body = common(message, "state", types(sent));
+    let mut body = common_with(message, &types(message, sent));
     let rule = json!({ "id": finding.rule.as_str(), "name": sent.rule_title, "ruleset": "btrollcall" });
     body.insert("rule".to_owned(), rule);
     match finding.subject.kind {
@@ -32,14 +32,16 @@ pub(super) fn finding(message: &Message<'_>, sent: &FindingFacts<'_>) -> Map<Str
     body
 }
 
-fn types(sent: &FindingFacts<'_>) -> &'static [&'static str] {
+/// Returns the types of the code, and those of the subject.
+fn types(message: &Message<'_>, sent: &FindingFacts<'_>) -> Vec<&'static str> {
     let is_privileged = sent.account.as_ref().is_some_and(|account| account.privileged == Some(true));
-    match sent.finding.subject.kind {
-        SubjectKind::User if is_privileged => &["info", "user", "admin"],
-        SubjectKind::User => &["info", "user"],
-        SubjectKind::Group => &["info", "group"],
-        SubjectKind::Source => &["info"],
-    }
+    let of_subject: &[&str] = match sent.finding.subject.kind {
+        SubjectKind::User if is_privileged => &["user", "admin"],
+        SubjectKind::User => &["user"],
+        SubjectKind::Group => &["group"],
+        SubjectKind::Source => &[],
+    };
+    [message.row().ecs_types, of_subject].concat()
 }
 
 fn details(sent: &FindingFacts<'_>, evidence: &Value) -> Value {

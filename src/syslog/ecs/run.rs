@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 /// Returns the body of `run.completed`.
 pub(super) fn completed(message: &Message<'_>, completed: &Completed, emitted: u64) -> Map<String, Value> {
     let facts = message.facts;
-    let mut body = common(message, "state", &["info"]);
-    let duration = (facts.now - facts.started_at).num_milliseconds();
+    let mut body = of_run(message);
     merge(
         &mut body,
         &json!({
@@ -19,10 +18,8 @@ pub(super) fn completed(message: &Message<'_>, completed: &Completed, emitted: u
             "snapshot": facts.run_id,
             "prev_snapshot": facts.previous,
             "baseline": facts.previous.is_none(),
-            "started_at": timestamp(facts.started_at),
             "evaluated_apart": is_evaluated_apart(facts.as_of, facts.started_at),
             "manifest_sha256": completed.manifest_sha256,
-            "config_hash": facts.config_sha256,
             "accounts": completed.accounts,
             "groups": completed.groups,
             "changes": completed.changes,
@@ -31,30 +28,38 @@ pub(super) fn completed(message: &Message<'_>, completed: &Completed, emitted: u
             "redelivered": completed.redelivered,
             "spool_percent": completed.spool_percent,
             "damaged_batches": completed.damaged_batches,
+            "purged": completed.purged.events,
+            "purged_damaged_batches": completed.purged.damaged_batches,
             // Always 0: a full spool fails the run instead of dropping events.
             "dropped": 0,
-            "duration_ms": duration,
-            "version": env!("CARGO_PKG_VERSION"),
-            "sources": sources(facts),
         }),
     );
     body
 }
 
-/// Returns the body of a failed run, `run.failed` or `run.suspect`.
-pub(super) fn failed(message: &Message<'_>) -> Map<String, Value> {
+/// Returns the body of `run.failed`, and what every event of a run has.
+pub(super) fn of_run(message: &Message<'_>) -> Map<String, Value> {
     let facts = message.facts;
-    let mut body = common(message, "state", &["info"]);
+    let mut body = common(message);
     merge(
         &mut body,
-        &json!({ "config_hash": facts.config_sha256, "version": env!("CARGO_PKG_VERSION"), "sources": sources(facts) }),
+        &json!({
+            "started_at": timestamp(facts.started_at),
+            "duration_ms": (facts.now - facts.started_at).num_milliseconds(),
+            "config_hash": facts.config_sha256,
+            "version": env!("CARGO_PKG_VERSION"),
+            "sources": sources(facts),
+        }),
     );
+    if let Some(next) = facts.next_run_expected {
+        merge(&mut body, &json!({ "next_run_expected": timestamp(next) }));
+    }
     body
 }
 
 /// Returns the body of `run.suspect`: a list that a guard objects to.
 pub(super) fn suspect(message: &Message<'_>, suspect: &SuspectFacts) -> Map<String, Value> {
-    let mut body = failed(message);
+    let mut body = of_run(message);
     let SuspectFacts { source, list, before, now, gone, limit_percent, .. } = suspect;
     insert_source(&mut body, message.facts, source);
     let details = json!({
@@ -71,7 +76,7 @@ pub(super) fn suspect(message: &Message<'_>, suspect: &SuspectFacts) -> Map<Stri
 
 /// Returns the body of `run.test`.
 pub(super) fn test(message: &Message<'_>) -> Map<String, Value> {
-    common(message, "state", &["info"])
+    common(message)
 }
 
 fn sources(facts: &RunFacts) -> Vec<Value> {
@@ -86,8 +91,9 @@ fn of_source(source: &SourceFacts) -> Value {
         "confirmed_at": source.confirmed_at,
         "unconfirmed_rows": source.unconfirmed_rows,
     });
-    if let Some(reason) = &source.reason {
-        fields["reason"] = json!(reason);
+    let known = [("reason", &source.reason), ("unconfirmed_since", &source.unconfirmed_since)];
+    for (key, text) in known.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
+        fields[key] = json!(text);
     }
     if let Some(SourceRows { accounts, groups, memberships }) = source.rows {
         for (key, rows) in [("accounts", accounts), ("groups", groups), ("memberships", memberships)] {

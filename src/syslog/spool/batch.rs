@@ -42,6 +42,11 @@ impl Head {
         Self::parse(&first).map_err(|why| lines.damaged(why))
     }
 
+    /// Returns the address of the destination.
+    pub(super) fn into_destination(self) -> String {
+        self.destination
+    }
+
     fn parse(line: &[u8]) -> Result<Self, String> {
         let head: Self = serde_json::from_slice(line).map_err(|_| "line 1 is no head of a batch".to_owned())?;
         if head.format == FORMAT {

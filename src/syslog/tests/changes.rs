@@ -61,6 +61,19 @@ fn every_kind_of_change_is_an_iam_event_with_its_subject_and_the_time_between_th
 }
 
 #[test]
+fn a_change_has_one_of_the_severities_of_its_code() {
+    for kind in ChangeKind::ALL {
+        let row = super::super::codes::of_change(kind);
+        let standing = |privileged| Some(Box::new(AccountStanding { privileged: Some(privileged), ..account("", "") }));
+        let usual = Change { group: None, account: standing(false), ..change(kind, "x") };
+        assert_eq!(usual.severity(), row.severity, "{}", kind.as_str());
+        let (field, after) = (Some("is_admin".into()), Some("true".into()));
+        let raised = Change { field, after, account: standing(true), ..change(kind, "x") };
+        assert_eq!(raised.severity(), row.raised.map_or(row.severity, |(severity, _)| severity), "{}", kind.as_str());
+    }
+}
+
+#[test]
 fn a_group_that_is_not_listed_has_no_name_and_an_unknown_sensitivity() {
     let unlisted = ChangedGroup { id: "99".into(), name: None, privileged: false };
     let change = Change { group: Some(unlisted), ..change(ChangeKind::MembershipAdded, "bob") };

@@ -6,7 +6,6 @@ use super::*;
 use crate::model::{Change, ChangeKind};
 use elastic_common_schema::ecs as schema;
 use serde_json::Map;
-use std::collections::BTreeSet;
 
 /// The type of a field as ECS defines it. Types that hold any text (`keyword`, `match_only_text`) are one here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,34 +60,6 @@ const ECS: [(&str, EcsType); 39] = [
     (schema::user::USER_NAME, EcsType::Text),
 ];
 
-/// Adds the path of each field, those of ours included. Entries of a list have the path of the list.
-fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        // Words from outside are keys here: columns of evidence, codes of changes and rules.
-        Value::Object(map)
-            if !path.ends_with("evidence") && !path.ends_with(".changes") && !path.ends_with("_open") =>
-        {
-            for (key, value) in map {
-                paths(value, &format!("{path}.{key}"), found);
-            }
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            for item in items {
-                paths(item, path, found);
-            }
-        }
-        _ => drop(found.insert(path.trim_start_matches('.').to_owned())),
-    }
-}
-
-/// Returns whether the document names a field: by its path, or in a table or text about the object that has it.
-fn is_documented(document: &str, path: &str) -> bool {
-    let names = |path: &str| document.contains(&format!("`{path}`"));
-    let object = ["btrollcall.run", "btrollcall.change", "btrollcall.finding.subject"];
-    let below = object.iter().find_map(|object| path.strip_prefix(&format!("{object}.")));
-    names(path) || below.is_some_and(|below| below.split('.').all(names))
-}
-
 fn type_of(value: &Value) -> Option<EcsType> {
     match value {
         Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => Some(EcsType::Date),
@@ -107,17 +78,6 @@ fn collect(map: &Map<String, Value>, path: &str, found: &mut BTreeMap<String, Op
             other => drop(found.insert(format!("{path}{key}"), type_of(other))),
         }
     }
-}
-
-#[test]
-fn every_field_of_every_event_is_in_the_document_of_events() {
-    let document = include_str!("../../../docs/events.md");
-    let mut found = BTreeSet::new();
-    every_event(|message| paths(&Value::Object(ecs::fields(message)), "", &mut found));
-    found.insert("btrollcall.truncated".to_owned());
-    let missing: Vec<&String> = found.iter().filter(|path| !is_documented(document, path)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
-    assert!(found.contains("btrollcall.run.sources.reason") && found.contains("btrollcall.change.subject.kind"));
 }
 
 #[test]

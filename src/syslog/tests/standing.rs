@@ -14,6 +14,7 @@ pub(super) fn source(kind: &str, host: &str) -> SourceFacts {
         reason: None,
         rows: Some(SourceRows { accounts: 3, groups: 2, memberships: 4 }),
         confirmed_at: Some("2026-11-23T02:00:00Z".to_owned()),
+        unconfirmed_since: None,
         unconfirmed_rows: 0,
     }
 }

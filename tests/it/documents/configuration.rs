@@ -18,6 +18,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
     let mut base = match heading {
         "Top level" => return ("", Vec::new()),
         "`[output]`" if key == "csv_separator" => return ("[output]", vec![("csv", "\"excel\"")]),
+        "`[spool]`" => return ("[spool]", Vec::new()),
         "`[output]`" => return ("[output]", Vec::new()),
         "`[policy]`" => return ("[policy]", Vec::new()),
         "`[[policy.service_owners]]`" => return ("[[policy.service_owners]]", OWNER.to_vec()),

@@ -68,6 +68,10 @@ fn every_document_is_reachable_from_the_readme() {
 #[test]
 fn documents_are_short() {
     for document in documents() {
+        // The samples are generated, and are looked up and not read.
+        if document.path.starts_with("docs/events/") {
+            continue;
+        }
         let most = if document.path == "README.md" { 150 } else { 500 };
         let lines = document.text.lines().count();
         assert!(lines <= most, "{} has {lines} lines, the limit is {most}", document.path);

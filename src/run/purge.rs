@@ -1,0 +1,83 @@
+//! Throws undelivered events away on request, and remembers how many until a `run.completed` has reported them.
+//!
+//! The memory is a file of the state folder. It is written before the first batch is removed and names each batch, so
+//! that a killed purge loses no count, and the next one counts no batch twice.
+
+use super::RunError;
+use crate::model::Instant;
+use crate::regular_file::{self, MAX_TEXT};
+use crate::snapshot::{self, Readers, SnapshotError};
+use crate::syslog::facts;
+use crate::syslog::spool::{Batch, QueuedFile, Spool, list};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Name of the memory in the state folder.
+pub(super) const FILE: &str = "purged.json";
+
+/// Batches that were thrown away and are not yet reported.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Purged {
+    /// Number of events by name of the batch; `None` for a damaged one.
+    batches: BTreeMap<String, Option<u64>>,
+}
+
+impl Purged {
+    /// Returns the numbers for `run.completed`.
+    pub(super) fn total(&self) -> facts::Purged {
+        facts::Purged {
+            events: self.batches.values().flatten().sum(),
+            damaged_batches: self.batches.values().filter(|events| events.is_none()).count() as u64,
+        }
+    }
+}
+
+/// Removes the batches of runs that started before an instant, and returns them. The caller holds the lock.
+pub fn purge(spool: &Spool, state_dir: &Path, before: Instant) -> Result<Vec<QueuedFile>, RunError> {
+    let files = older(state_dir, before)?;
+    if files.is_empty() {
+        return Ok(files);
+    }
+    let mut purged = remembered(state_dir)?;
+    for file in &files {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        purged.batches.insert(name, file.batch.as_ref().ok().map(Batch::waiting));
+    }
+    let text = serde_json::to_string(&purged).unwrap_or_default();
+    snapshot::replace_file(&state_dir.join(FILE), text.as_bytes(), Readers::Owner)?;
+    for file in &files {
+        spool.throw_away(file)?;
+    }
+    Ok(files)
+}
+
+/// Returns the files of runs that started before an instant. Files that are not named after a run are left out.
+pub fn older(state_dir: &Path, before: Instant) -> Result<Vec<QueuedFile>, RunError> {
+    let is_older = |file: &QueuedFile| snapshot::started_at(&file.run_id).is_some_and(|at| at < before);
+    Ok(list(state_dir)?.into_iter().filter(is_older).collect())
+}
+
+/// Returns the batches that no `run.completed` has reported yet.
+pub(super) fn remembered(state_dir: &Path) -> Result<Purged, RunError> {
+    let path = state_dir.join(FILE);
+    match regular_file::read_text(&path, MAX_TEXT) {
+        Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(Purged::default()),
+        Err(error) => Err(SnapshotError::io("read", &path)(error).into()),
+        Ok(text) => serde_json::from_str(&text).map_err(|_| RunError::PurgeMemory(path)),
+    }
+}
+
+/// Forgets the batches, because a `run.completed` reports them. A file that cannot be read stays.
+pub(super) fn forget(state_dir: &Path) -> Result<(), SnapshotError> {
+    if remembered(state_dir).is_err() {
+        return Ok(());
+    }
+    let path = state_dir.join(FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(SnapshotError::io("remove", &path)(error)),
+        _ => Ok(()),
+    }
+}
