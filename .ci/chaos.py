@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 EVENTS = 20_000
 # After these kills both are left alone, so that the delivery can end.
@@ -29,7 +30,7 @@ class Collector(BaseHTTPRequestHandler):
     """A receiver of HTTP: it writes events to the disk before it answers."""
 
     protocol_version = "HTTP/1.1"
-    known: set = set()
+    known: ClassVar[set] = set()
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -152,7 +153,7 @@ def size():
 
 
 def deliver(config, chance, octets):
-    """Sends until everything is delivered. Kills after a random part of the events arrived. Returns the number of kills."""
+    """Sends until everything is delivered, with kills after random parts of it. Returns the number of kills."""
     kills = 0
     receiver = start_receiver()
     while True:
@@ -196,4 +197,6 @@ if transport == "elastic-bulk":
 if transport == "relp":
     # What a killed process had not confirmed or not recorded is at most one window.
     assert repeats <= kills * 128, f"{repeats} events are stored twice (CHAOS_SEED={seed})"
-print(f"{transport}: all {EVENTS} events arrived through {kills} kills; {repeats} repeated with equal bytes (seed {seed})")
+print(
+    f"{transport}: all {EVENTS} events arrived through {kills} kills; {repeats} repeated with equal bytes (seed {seed})"
+)

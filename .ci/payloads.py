@@ -18,7 +18,7 @@ from syslog_rfc5424_parser import SyslogMessage
 
 
 def frames_of(folder):
-    """Returns the events for two destinations of a folder: datagrams and a stream, which have other limits of length."""
+    """Returns the events for two destinations of a folder: datagrams and a stream, whose limits of length differ."""
     batches = sorted(folder.glob("*.jsonl"))[:2]
     return [json.loads(line) for batch in batches for line in batch.read_text("utf-8").split("\n")[1:-2]]
 

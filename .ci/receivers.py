@@ -1,6 +1,6 @@
 """Compares the events in batches of the spool with the records of receivers: every event once, in order, unchanged.
 
-receivers.py PORTS SENT STORED: a file with a port and a name in each line, the folder of the batches, the folder of the records
+receivers.py PORTS SENT STORED: a file with a port and a name in each line, the folder of batches, the folder of records
 """
 
 import json
@@ -55,5 +55,5 @@ for name, wanted in sorted(frames.items()):
         assert not different, f"{name}, event {place}, {different}:\nsent   {expected}\nstored {found}"
         fields += len(expected)
     print(f"{name}: {len(records)} events stored unchanged; {fields} fields equal")
-assert not (set(p.name for p in stored.iterdir()) - frames.keys()), "a receiver has records of no sender"
+assert not ({p.name for p in stored.iterdir()} - frames.keys()), "a receiver has records of no sender"
 print(f"payloads: {', '.join(folder.name for folder in payloads)}")

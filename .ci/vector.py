@@ -1,4 +1,4 @@
-"""Reads events as Vector does: `parse_syslog`, then `parse_json` or `parse_cef` of its language, in the program of its authors.
+"""Reads events as Vector does: with `parse_syslog`, then `parse_json` or `parse_cef`, in the program of its authors.
 
 vector.py SENT: the folder with a folder of batches for each payload
 """

@@ -205,7 +205,7 @@ pub struct DemoArgs {
 /// Arguments of `check`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CheckArgs {
-    /// Also contact every source and every syslog destination
+    /// Also contact every source and every destination
     ///
     /// Gets a token and reads the first page of each list. Reads the members of every group and the users of every vendor, at most
     /// 200 of each per source. Shows how many requests a run would make, compares clocks, tests write access and sends a run.test

@@ -17,6 +17,7 @@ mod effective;
 mod elsewhere;
 mod exceptions;
 mod host;
+mod http;
 pub mod init;
 mod output;
 mod owners;
@@ -91,7 +92,7 @@ pub struct Config {
     pub exceptions: Option<ExceptionsFile>,
     /// Sources to read, in the order of the file.
     pub sources: Vec<SourceSettings>,
-    /// Syslog destinations, in the order of the file.
+    /// Destinations of events: those of `[[syslog]]`, then those of `[[http]]`, each in the order of the file.
     pub destinations: Vec<Destination>,
     /// Path of the Prometheus textfile; `None`: not written.
     pub metrics_file: Option<PathBuf>,
@@ -278,7 +279,9 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     // Policy and exceptions may name sources, so the names are read before the sources themselves.
     let (policy, classes, exceptions) = policy::read(&root.section("policy"), &source_names(table), context);
     let sources = source::read(root.sections("source", "name"), root, &classes.privileged_groups, context);
-    let destinations = syslog::read(root.sections("syslog", "url"), context);
+    let over_syslog = syslog::read(root.sections("syslog", "url"), context).into_iter().map(Destination::Syslog);
+    let over_http = http::read(root.sections("http", "url"), context).into_iter().map(Destination::Http);
+    let destinations = over_syslog.chain(over_http).collect();
     root.reject_unknown_keys();
     let written =
         WrittenPaths { state_dir: &state_dir, output_dir: &output.dir, metrics_file: metrics_file.as_deref() };

@@ -122,6 +122,8 @@ pub enum RunEvent<'a> {
         delivered: u64,
         /// Events that are queued and not yet delivered.
         waiting: u64,
+        /// Events that the receiver can never accept, which are kept as dead letters.
+        dead: u64,
         /// Why events remain queued; `None` if all were delivered.
         error: Option<&'a str>,
     },

@@ -1,5 +1,5 @@
-//! Syslog events for a SIEM: rendering, queueing, sending and proof of delivery. Called by `run::notify` and
-//! `commands`.
+//! Events for a SIEM, over syslog and over HTTP: rendering, queueing, sending and proof of delivery. Called by
+//! `run::notify` and `commands`.
 //!
 //! A run emits its changes, then findings as chosen by [`Send`], then `run.suspect` for each list that a guard objects
 //! to. `run.completed` is the last event and contains the counts and the SHA-256 of the manifest. A run that publishes
@@ -24,6 +24,7 @@
 //! - [`spool`]: the at-least-once queue on disk
 //! - [`deliver`]: the spool to every destination
 //! - [`transport`]: datagrams, stream sessions with proof, and `relp`: sessions with acknowledgements
+//! - [`http`]: requests whose response is a receipt
 
 mod body;
 mod cef;
@@ -33,6 +34,7 @@ pub mod ecs;
 pub mod facts;
 mod flat;
 pub mod format;
+pub mod http;
 mod json;
 mod leef;
 mod limit;
@@ -50,11 +52,49 @@ pub mod transport;
 
 use crate::lifecycle::{KnownFindings, Occasion};
 use crate::model::{Finding, Instant};
+use format::Sender;
+use http::HttpDestination;
+use message::Message;
 use std::path::PathBuf;
 
 /// A configured receiver of events.
 #[derive(Clone, Debug)]
-pub struct Destination {
+pub enum Destination {
+    /// A receiver of syslog messages (`[[syslog]]`).
+    Syslog(SyslogDestination),
+    /// A receiver over HTTP (`[[http]]`).
+    Http(HttpDestination),
+}
+
+impl Destination {
+    /// Returns the address as configured; it identifies the destination in log and spool.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Syslog(destination) => &destination.url,
+            Self::Http(destination) => &destination.url,
+        }
+    }
+
+    /// Returns which findings are sent.
+    pub fn send(&self) -> Send {
+        match self {
+            Self::Syslog(destination) => destination.send,
+            Self::Http(destination) => destination.send,
+        }
+    }
+
+    /// Renders an event as the spool holds it: a frame, or an item of an HTTP request.
+    pub fn render(&self, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
+        match self {
+            Self::Syslog(destination) => format::render(destination, sender, message, sequence),
+            Self::Http(destination) => destination.render(sender, message),
+        }
+    }
+}
+
+/// A configured receiver of syslog messages.
+#[derive(Clone, Debug)]
+pub struct SyslogDestination {
     /// Address as configured; identifies the destination in log and spool.
     pub url: String,
     /// Transport and host, or path of a socket.
@@ -188,7 +228,7 @@ impl Transport {
     }
 }
 
-impl Destination {
+impl SyslogDestination {
     /// Returns the size in octets of the longest frame that every receiver accepts in full.
     ///
     /// - Streams: 8,000, because rsyslog cuts at 8,096 octets by default.

@@ -39,6 +39,8 @@ pub enum Peer {
     Appliance,
     /// Receiver of syslog events.
     Receiver,
+    /// Receiver of events over HTTP.
+    HttpReceiver,
     /// Receiver of syslog events over RELP.
     RelpReceiver,
 }
@@ -47,7 +49,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Appliance => "the appliance",
-            Self::Receiver | Self::RelpReceiver => "the receiver",
+            Self::Receiver | Self::RelpReceiver | Self::HttpReceiver => "the receiver",
         })
     }
 }

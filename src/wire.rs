@@ -3,9 +3,11 @@
 //! The connectors in `source` call [`Client::get`] with a path and receive a decoded [`Body`]. [`page`] walks paged
 //! lists and proves that they are complete.
 //!
-//! This module knows no users, groups or fields of any product. It cannot change an account: it sends GET requests, and
+//! [`Client`] knows no users, groups or fields of any product. It cannot change an account: it sends GET requests, and
 //! POST requests only to the token endpoint and to the paths that open and close a session.
 //! A GET that makes the appliance do work is sent by [`Client::get_without_retry`].
+//!
+//! [`PostClient`] is for receivers of events, and for nothing else. It shares TLS, pace, limits and redaction.
 
 mod body;
 mod budget;
@@ -22,6 +24,7 @@ mod measure;
 mod pace;
 pub mod page;
 mod path_hint;
+mod post;
 mod refusal;
 mod response;
 mod retry;
@@ -34,6 +37,8 @@ mod volume;
 pub use budget::RequestPlan;
 pub use connect::{base_url, is_loopback_url};
 pub use error::{Disposition, WireError, WireErrorKind};
+pub(crate) use excerpt::excerpt;
+pub use post::{PostClient, PostError, PostResponse, PostSettings};
 pub use settings::{ClientSettings, Credentials, PathKeys, SessionPaths, TokenAuth};
 pub(crate) use shape::{missing_key, shown_keys};
 

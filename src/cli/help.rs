@@ -32,7 +32,7 @@ Exit codes: those of `run`; 0 means that both runs were published and all events
 pub(super) const CHECK_HELP: &str = "\
 Examples:
   bt-rollcall check             Validate the configuration only; contacts nothing
-  bt-rollcall check --online    Also contact every source and every syslog destination
+  bt-rollcall check --online    Also contact every source and every destination
 
 Exit codes:
    0  every check passed

@@ -22,7 +22,7 @@ use crate::snapshot::{self, SnapshotError, Store};
 use crate::source::{self, Objects, Probe, ProbedList, SourceSettings};
 use crate::syslog::deliver::send_test;
 use crate::syslog::session::Timing;
-use crate::syslog::{Destination, Proof, Transport};
+use crate::syslog::{Destination, Proof, SyslogDestination};
 use crate::wire::RequestPlan;
 use chrono::Utc;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         "configuration {}: valid, {}, {}",
         config.path.display(),
         counted(config.sources.len(), "source"),
-        counted(config.destinations.len(), "syslog destination")
+        counted(config.destinations.len(), "destination")
     ));
     for note in &config.notes {
         checks.note(note);
@@ -58,7 +58,12 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         checks.warn(expired.to_string());
     }
     if config.destinations.is_empty() {
-        checks.note("no [[syslog]] destination: findings will not be sent to a SIEM");
+        checks.note("no [[syslog]] or [[http]] destination: findings will not be sent to a SIEM");
+    }
+    for destination in &config.destinations {
+        if let Destination::Http(http) = destination {
+            checks.good(format!("{}: {}", http.url, http.in_words()));
+        }
     }
     check_snapshots(&config.output.dir, &mut checks);
     let impossible = paths::impossible(&config);
@@ -300,20 +305,24 @@ fn check_destination(destination: &Destination, stop: &Stop, checks: &mut Checks
     let is_stopped = || stop.requested_by().is_some();
     match send_test(destination, &sender, Utc::now(), &Timing::default(), &is_stopped) {
         Ok(()) => {
-            checks.good(format!("{}: a run.test event was sent; check that the receiver shows it", destination.url));
-            if matches!(destination.transport, Transport::Udp(..) | Transport::Unix(_)) {
-                checks.note(format!(
-                    "{}: the delivery of datagrams cannot be proven; use relp+tls://, tls:// or tcp:// if the receiver supports it",
-                    destination.url
-                ));
-            } else if destination.proof == Proof::Sent {
-                checks.note(format!(
-                    "{}: delivery_proof = \"sent\" does not prove that the receiver read the event",
-                    destination.url
-                ));
+            checks.good(format!("{}: a run.test event was sent; check that the receiver shows it", destination.url()));
+            if let Destination::Syslog(destination) = destination {
+                note_proof(destination, checks);
             }
         }
-        Err(error) => checks.bad(format!("{}: {error}", destination.url)),
+        Err(error) => checks.bad(format!("{}: {error}", destination.url())),
+    }
+}
+
+/// Notes what the success of a test does not prove.
+fn note_proof(destination: &SyslogDestination, checks: &mut Checks) {
+    let url = &destination.url;
+    if destination.transport.is_datagram() {
+        checks.note(format!(
+            "{url}: the delivery of datagrams cannot be proven; use relp+tls://, tls:// or tcp:// if the receiver supports it"
+        ));
+    } else if destination.proof == Proof::Sent {
+        checks.note(format!("{url}: delivery_proof = \"sent\" does not prove that the receiver read the event"));
     }
 }
 

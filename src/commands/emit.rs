@@ -65,14 +65,14 @@ fn drain(config: &Config, store: &LockedStore, stop: &Stop) -> Exit {
     }
     print_summary(&Printed::Lines(&text));
     let has_waiting =
-        spool.is_some_and(|spool| spool.damaged > 0) || destinations.iter().any(DestinationSummary::has_waiting);
+        spool.is_some_and(|spool| spool.damaged > 0) || destinations.iter().any(DestinationSummary::is_incomplete);
     if has_waiting { Exit::Waiting } else { Exit::Complete }
 }
 
 /// Sends one `run.test` event to each destination, and prints what to look for at the receiver.
 fn test(config: &Config, stop: &Stop) -> Exit {
     if config.destinations.is_empty() {
-        let hint = "add a [[syslog]] table to the configuration";
+        let hint = "add a [[syslog]] or [[http]] table to the configuration";
         return log_error("no destination of events is configured", Some(hint), Exit::Usage);
     }
     let sender = run::sender(&Origin::of_this_process());
@@ -81,10 +81,10 @@ fn test(config: &Config, stop: &Stop) -> Exit {
     let (mut text, mut exit) = (Lines::default(), Exit::Complete);
     for destination in &config.destinations {
         match send_test(destination, &sender, now, &Timing::default(), &is_stopped) {
-            Ok(()) => text.line(format_args!("{}: a run.test event was sent", destination.url)),
+            Ok(()) => text.line(format_args!("{}: a run.test event was sent", destination.url())),
             Err(error) => {
                 exit = Exit::NothingPublished;
-                text.line(format_args!("{}: failed to send a run.test event: {error}", destination.url));
+                text.line(format_args!("{}: failed to send a run.test event: {error}", destination.url()));
             }
         }
     }
@@ -121,7 +121,7 @@ fn print_frames(config: &Config) -> Exit {
     Exit::Complete
 }
 
-/// Returns the frames of a file, one a line. A frame has no line breaks.
+/// Returns the frames of a file, one a line. Those of a bulk API have two lines.
 fn frames(file: &QueuedFile) -> Result<String, String> {
     let batch = file.batch.as_ref().map_err(ToString::to_string)?;
     let frames = batch.each().map_err(|error| error.to_string())?;

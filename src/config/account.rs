@@ -79,7 +79,7 @@ fn reject<const N: usize>(section: &Section<'_>, keys: [&'static str; N], why: &
 }
 
 /// Checks that a secret fits into an HTTP header: visible ASCII characters and spaces (RFC 9110 §5.5).
-fn header_value(section: &Section<'_>, key: &str, secret: SecretString) -> Option<SecretString> {
+pub(super) fn header_value(section: &Section<'_>, key: &str, secret: SecretString) -> Option<SecretString> {
     if secret.expose_secret().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Some(secret);
     }

@@ -65,7 +65,7 @@ pub(super) fn alone(url: &str, kind: &str) -> Option<String> {
 }
 
 /// Returns why the host or the port of an address cannot be that of a server.
-fn why_not_a_server(url: &Url) -> Option<String> {
+pub(super) fn why_not_a_server(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     if url.port() == Some(0) {
         return Some("has no valid port; write a port from 1 to 65535, or none for 443".to_owned());

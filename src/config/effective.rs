@@ -63,7 +63,7 @@ fn table<'r>(root: &'r mut Json, path: &TablePath) -> &'r mut Json {
 /// Replaces the settings that `--output` overrides.
 pub(super) fn redirect(config: &mut Config) {
     let (state_dir, dir) = (json!(config.state_dir), json!(config.output.dir));
-    config.settings.retain(|setting| setting.path.keys() != "syslog");
+    config.settings.retain(|setting| !matches!(setting.path.keys().as_str(), "syslog" | "http"));
     for setting in &mut config.settings {
         setting.value = match (setting.path.keys().as_str(), setting.key.as_str()) {
             ("", "state_dir") => state_dir.clone(),

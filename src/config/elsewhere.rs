@@ -73,7 +73,7 @@ fn collect(root: &Json, table: &Json, path: &str, heading: &str, keys: &mut Vec<
 }
 
 /// Words of other programs, by the heading of the table that they are written into, with what this program has for it.
-const OTHER_WORDS: [(&str, &[&str], &str); 12] = [
+const OTHER_WORDS: [(&str, &[&str], &str); 16] = [
     ("[[source]]", &["verify", "verify_ssl", "verify_tls", "insecure", "skip_verify", "tls_verify"], NO_SWITCH),
     (
         "[[source]]",
@@ -97,7 +97,15 @@ const OTHER_WORDS: [(&str, &[&str], &str); 12] = [
     ("[[syslog]]", &["format"], "write payload, protocol or profile"),
     ("[[exception]]", &["from", "since", "start"], "an exception holds at once and has a last day only, until"),
     ("[[exception]]", &["expires", "expiry", "end", "to", "valid_until"], "write until"),
-    ("", &["http"], "this version does not support it; remove it"),
+    (
+        "[[http]]",
+        &["host", "hostname", "server", "address", "port", "endpoint", "uri"],
+        "write url = \"https://splunk.example.com:8088\"",
+    ),
+    ("[[http]]", &["verify", "verify_ssl", "verify_tls", "insecure", "skip_verify", "tls_verify"], NO_SWITCH),
+    ("[[http]]", &["api_key"], "write token = { file = \"/path\" }"),
+    ("[[http]]", &["secret"], "write signing_key = { file = \"/path\" }"),
+    ("[[http]]", &["type", "kind", "profile"], "write target"),
 ];
 const NO_SWITCH: &str = "certificates are always verified; name that of the issuer in ca_file";
 

@@ -417,9 +417,9 @@ fn one_of_fact<T>(words: &[(&str, T)]) -> String {
     format!("one of {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "))
 }
 
-/// Checks whether a text can name an item in messages. An address with a user name may contain a password.
+/// Checks whether a text can name an item in messages. An address with a user name or a query may contain a secret.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().count() <= 64 && !text.contains('@') && !text.contains(char::is_control)
+    !text.is_empty() && text.chars().count() <= 64 && !text.contains(['@', '?']) && !text.contains(char::is_control)
 }
 
 /// Returns a value as JSON. Dates are texts, and numbers that do not fit are, too.

@@ -34,7 +34,7 @@ const CURES: [(&[&str], &str); 10] = [
 ];
 
 /// Tables of which a file may have several.
-const LISTS: [&str; 6] = ["source", "syslog", "exception", "custom_rules", "service_owners", "group_owners"];
+const LISTS: [&str; 7] = ["source", "syslog", "http", "exception", "custom_rules", "service_owners", "group_owners"];
 
 /// Parses a file. Returns one problem for each line with an error.
 pub(super) fn parse<'a>(file: &SourceFile<'_>, text: &'a str) -> Result<Spanned<DeTable<'a>>, Vec<ConfigProblem>> {

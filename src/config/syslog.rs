@@ -8,7 +8,7 @@ use super::host;
 use super::reference::ReferenceContext;
 use super::section::Section;
 use super::similar::not_one_of;
-use crate::syslog::{Destination, Framing, OcsfFinding, Payload, Proof, Protocol, Send, Transport};
+use crate::syslog::{Framing, OcsfFinding, Payload, Proof, Protocol, Send, SyslogDestination, Transport};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -89,8 +89,8 @@ const FACILITIES: [(&str, u8); 24] = [
 ];
 
 /// Reads all destinations. There may be none.
-pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -> Vec<Destination> {
-    let mut destinations: Vec<Destination> = Vec::new();
+pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -> Vec<SyslogDestination> {
+    let mut destinations: Vec<SyslogDestination> = Vec::new();
     for section in sections {
         if let Some(destination) = read_destination(&section, context) {
             // The spool keeps the events of a destination under its URL.
@@ -105,7 +105,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -
 }
 
 /// Reads one destination. It reads all keys before it returns, so that every problem is reported.
-fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<Destination> {
+fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<SyslogDestination> {
     let url = section.required("url", "\"tls://siem.example.com:6514\"");
     let transport = url.and_then(|url| transport(url).map_err(|why| section.problem("url", why)).ok());
     let profile = profile_of(section);
@@ -117,10 +117,7 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     let payload = payload(section, profile);
     let default = FACILITIES.iter().find(|(name, _)| *name == profile.facility).map_or(13, |(_, code)| *code);
     let facility = by_profile(section, "facility", &FACILITIES, default);
-    let remind_days = section.number("remind_days", 0..=3650, 7);
-    let transitions = Send::Transitions { remind_days };
-    let sends = [("transitions", transitions), ("all", Send::All)];
-    let send = section.one_of("send", &sends, Some("transitions")).unwrap_or(transitions);
+    let send = findings_to_send(section);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
     let proof = proof(section, transport.as_ref());
     reject_keys_of_other_transports(section, transport.as_ref());
@@ -128,7 +125,7 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     let client_identity = certificates::client(section, context).map(|read| read.files);
     section.reject_unknown_keys();
     let (url, transport) = (url?.to_owned(), transport?);
-    Some(Destination {
+    Some(SyslogDestination {
         url,
         transport,
         protocol,
@@ -141,6 +138,14 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
         events_per_second,
         send,
     })
+}
+
+/// Reads `send` and `remind_days`.
+pub(super) fn findings_to_send(section: &Section<'_>) -> Send {
+    let remind_days = section.number("remind_days", 0..=3650, 7);
+    let transitions = Send::Transitions { remind_days };
+    let sends = [("transitions", transitions), ("all", Send::All)];
+    section.one_of("send", &sends, Some("transitions")).unwrap_or(transitions)
 }
 
 fn profile_of(section: &Section<'_>) -> &'static Profile {

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{Pattern, Rule, Severity};
 use crate::rules::policy::{GroupOwner, Override};
 use crate::source::SourceKind;
-use crate::syslog::{Framing, Payload, Protocol, Transport};
+use crate::syslog::{Framing, Payload, Protocol, SyslogDestination, Transport};
 use crate::table::{CsvDialect, Separator};
 use crate::wire::{Credentials, TokenAuth};
 use regex::Regex;
@@ -19,6 +19,7 @@ mod custom;
 mod documented;
 mod effective;
 mod elsewhere;
+mod http;
 mod schema;
 mod sources;
 mod wrong_values;
@@ -154,12 +155,22 @@ url = "udp://[::1]:1514"
     assert_eq!(config.policy.rules[&Rule::NoGroup], Override::Off);
     assert_eq!(config.policy.rules[&Rule::DanglingGroup], Override::Severity(Severity::High));
     assert_eq!(config.classes.privileged_groups[1], Pattern::Id("12".to_owned()));
-    let [tls, unix, udp] = config.destinations.as_slice() else { panic!("three destinations") };
+    let over_syslog = over_syslog(&config);
+    let [tls, unix, udp] = over_syslog.as_slice() else { panic!("three destinations") };
     assert_eq!(tls.transport, Transport::Tls("siem.example.com".to_owned(), 6514));
     assert_eq!((tls.framing, tls.facility), (Framing::Newline, 20));
     assert_eq!((unix.protocol, unix.facility), (Protocol::Rfc3164, 13));
     assert_eq!(udp.transport, Transport::Udp("::1".to_owned(), 1514));
     assert!(config.metrics_file.unwrap().ends_with("metrics.prom"));
+}
+
+/// Returns the syslog destinations of a configuration.
+fn over_syslog(config: &Config) -> Vec<SyslogDestination> {
+    let syslog = |destination: &Destination| match destination {
+        Destination::Syslog(destination) => Some(destination.clone()),
+        Destination::Http(_) => None,
+    };
+    config.destinations.iter().filter_map(syslog).collect()
 }
 
 #[test]
@@ -232,10 +243,10 @@ fn value_of_a_later_version_is_refused_with_a_supported_one() {
 #[test]
 fn relp_has_a_default_port_and_its_tls_has_the_keys_of_tls() {
     let table = |lines: &str| format!("{MINIMAL}[syslog]\n{lines}");
-    let transport = |url: &str| load(&table(&format!("url = \"{url}\""))).unwrap().destinations[0].transport.clone();
+    let transport = |url: &str| over_syslog(&load(&table(&format!("url = \"{url}\""))).unwrap())[0].transport.clone();
     assert_eq!(transport("relp://siem.example.com"), Transport::Relp("siem.example.com".to_owned(), 2514));
     assert_eq!(transport("relp+tls://[::1]:20514"), Transport::RelpTls("::1".to_owned(), 20_514));
-    let profile = load(&table("url = \"relp://s\"\nprofile = \"rsyslog-relp\"")).unwrap().destinations[0].clone();
+    let profile = over_syslog(&load(&table("url = \"relp://s\"\nprofile = \"rsyslog-relp\"")).unwrap())[0].clone();
     let expected = (Protocol::Rfc5424, Payload::Ecs, 13);
     assert_eq!((profile.protocol, profile.payload, profile.facility), expected);
     assert_eq!(profile.max_frame_octets(), 8_000);

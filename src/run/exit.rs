@@ -15,7 +15,8 @@ pub enum Exit {
     Partial,
     /// A guard set a source aside. Nothing is published if no other source remains.
     Guarded,
-    /// Events are still queued. The snapshot was published, unless the spool is full.
+    /// Events are still queued, or their receiver refused them for ever. The snapshot was published, unless the spool is
+    /// full.
     Waiting,
     /// Another run holds the lock.
     Locked,
@@ -56,7 +57,9 @@ impl Exit {
             Self::Usage => "usage or configuration error; nothing was contacted",
             Self::Partial => "published, but at least one source is partial: not proven complete",
             Self::Guarded => "a guard set a source aside: it came back empty or shrank beyond the limit",
-            Self::Waiting => "events are queued for the next run; published, unless the spool is full",
+            Self::Waiting => {
+                "events are queued for the next run, or were refused for ever; published, unless the spool is full"
+            }
             Self::Locked => "another run holds the lock",
             Self::Findings => "published and delivered; findings at or above --fail-on",
         }

@@ -159,6 +159,11 @@ fn metrics(summary: &RunSummary, last_complete: Option<i64>) -> Vec<Metric> {
             destinations(summary, |d| d.delivered),
         ),
         metric("events_waiting", "Events that are queued and not yet delivered.", destinations(summary, |d| d.waiting)),
+        metric(
+            "events_dead",
+            "Events that the destination refused for ever in the last run.",
+            destinations(summary, |d| d.dead),
+        ),
     ]);
     metrics.extend(spool_metrics(summary.spool));
     metrics

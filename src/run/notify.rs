@@ -16,9 +16,10 @@ use crate::model::{
 use crate::rules;
 use crate::run_manifest::{Origin, RunDescription};
 use crate::snapshot::manifest::{Manifest, SourceEntry};
+use crate::syslog::Destination;
 use crate::syslog::deliver::{Delivered, Delivery, deliver};
 use crate::syslog::facts::{Completed, FindingFacts, Purged, RunFacts, SourceFacts, SourceRows, SuspectFacts};
-use crate::syslog::format::{Sender, render};
+use crate::syslog::format::Sender;
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
 use crate::syslog::spool::{Batch, Spool, SpoolError, SpoolSize, Staged, waiting_runs};
@@ -69,16 +70,16 @@ pub(super) fn stage_completed(
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
     for destination in &run.request.config.destinations {
-        let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url);
+        let waiting = pending.batches.iter().filter(|batch| batch.destination == destination.url());
         completed.redelivered = waiting.map(Batch::waiting).sum();
         let sent = |finding| {
-            let occasion = destination.send.occasion(finding, facts.past, facts.as_of)?;
+            let occasion = destination.send().occasion(finding, facts.past, facts.as_of)?;
             Some(finding_facts(facts, &removed, finding, occasion))
         };
         let findings: Vec<FindingFacts<'_>> = facts.findings.iter().filter_map(sent).collect();
         let messages = of_published(&of_run, facts.changes, &findings, &suspects, &completed).zip(1..);
-        let frames = messages.map(|(message, sequence)| render(destination, &sender, &message, sequence));
-        staged.write(&destination.url, frames)?;
+        let frames = messages.map(|(message, sequence)| destination.render(&sender, &message, sequence));
+        staged.write(destination.url(), frames)?;
     }
     Ok(staged)
 }
@@ -169,13 +170,14 @@ fn suspect_facts(suspect: &Suspect) -> SuspectFacts {
 /// Returns a summary for every configured destination in which this error kept events queued. Their number is unknown:
 /// 0.
 pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationSummary> {
-    let waiting = |url: &String| DestinationSummary {
-        destination: url.clone(),
+    let waiting = |destination: &Destination| DestinationSummary {
+        destination: destination.url().to_owned(),
         delivered: 0,
         waiting: 0,
+        dead: 0,
         error: Some(error.to_owned()),
     };
-    run.request.config.destinations.iter().map(|destination| waiting(&destination.url)).collect()
+    run.request.config.destinations.iter().map(waiting).collect()
 }
 
 impl Run<'_> {
@@ -214,9 +216,8 @@ impl Run<'_> {
         let mut staged = spool.stage(&self.run_id);
         let sender = sender(&self.origin);
         for destination in &self.request.config.destinations {
-            let frames =
-                messages.iter().zip(1..).map(|(message, number)| render(destination, &sender, message, number));
-            staged.write(&destination.url, frames)?;
+            let frames = messages.iter().zip(1..).map(|(message, number)| destination.render(&sender, message, number));
+            staged.write(destination.url(), frames)?;
         }
         staged.commit()
     }
@@ -265,14 +266,15 @@ pub fn drain(
     let delivery = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
     let size = spool.size()?;
     let overdue = Overdue::of(&waiting_runs(&config.state_dir)?, config.spool.max_days, Utc::now());
-    let summary = |Delivered { destination, delivered, waiting, error }| DestinationSummary {
+    let summary = |Delivered { destination, delivered, waiting, dead, error }| DestinationSummary {
         destination,
         delivered,
         waiting,
+        dead,
         error,
     };
     Ok(Drained {
-        warnings: spool_warnings(&delivery, size).into_iter().chain(overdue.warning()).collect(),
+        warnings: spool_warnings(spool, &delivery, size).into_iter().chain(overdue.warning()).collect(),
         spool: Some(SpoolSummary {
             octets: size.octets,
             limit_octets: size.limit,
@@ -284,12 +286,20 @@ pub fn drain(
     })
 }
 
-/// Returns the warnings about damaged files, and about a spool that fills up long before it is full.
-fn spool_warnings(delivery: &Delivery, size: SpoolSize) -> Vec<String> {
+/// Returns the warnings about damaged files and dead letters, and about a spool that fills up long before it is full.
+fn spool_warnings(spool: &Spool, delivery: &Delivery, size: SpoolSize) -> Vec<String> {
     let shown = delivery.damaged.iter().take(MAX_DAMAGED).map(|error| format!("failed to {error}"));
     let mut warnings: Vec<String> = shown.collect();
     if let Some(more @ 1..) = delivery.damaged.len().checked_sub(MAX_DAMAGED) {
         warnings.push(format!("{more} more files in the spool cannot be sent"));
+    }
+    for Delivered { destination, dead, .. } in delivery.destinations.iter().filter(|result| result.dead > 0) {
+        let (noun, folder) = (if *dead == 1 { "event" } else { "events" }, spool.dead_letters());
+        warnings.push(format!(
+            "{destination} refused {dead} {noun} for ever; each is kept with the reason in {}. Repair the receiver or its \
+             mapping, then send them by hand if they are needed",
+            folder.display()
+        ));
     }
     if size.percent() >= WARN_PERCENT {
         let waiting = delivery.destinations.iter().filter(|destination| destination.error.is_some());

@@ -233,11 +233,21 @@ impl Observer for Log {
             RunEvent::Published { path, completeness } => {
                 tracing::info!(path = %path.display(), completeness = completeness.as_str(), "snapshot published");
             }
-            RunEvent::Delivery { destination, delivered, waiting, error: None } => {
+            RunEvent::Delivery { destination, delivered, waiting, dead: 0, error: None } => {
                 tracing::info!(destination, delivered, waiting, "events delivered");
             }
-            RunEvent::Delivery { destination, delivered, waiting, error } => {
-                tracing::error!(destination, delivered, waiting, error, "events are queued and not yet delivered");
+            RunEvent::Delivery { destination, delivered, waiting, dead, error: None } => {
+                tracing::error!(destination, delivered, waiting, dead, "events refused; they are kept as dead letters");
+            }
+            RunEvent::Delivery { destination, delivered, waiting, dead, error } => {
+                tracing::error!(
+                    destination,
+                    delivered,
+                    waiting,
+                    dead,
+                    error,
+                    "events are queued and not yet delivered"
+                );
             }
             RunEvent::Note { source: Some(source), text } => tracing::debug!(%source, "note: {text}"),
             RunEvent::Note { source: None, text } => tracing::debug!("note: {text}"),

@@ -87,6 +87,8 @@ pub struct DestinationSummary {
     pub delivered: u64,
     /// Events that are queued and not yet delivered.
     pub waiting: u64,
+    /// Events that the receiver can never accept. They left the queue and are kept as dead letters.
+    pub dead: u64,
     /// Why events remain queued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -253,7 +255,7 @@ impl RunSummary {
         let applying = [
             (is_guarded, Exit::Guarded),
             (self.completeness == Some(Completeness::Partial), Exit::Partial),
-            (self.destinations.iter().any(DestinationSummary::has_waiting), Exit::Waiting),
+            (self.destinations.iter().any(DestinationSummary::is_incomplete), Exit::Waiting),
             (self.spool.is_some_and(|spool| spool.damaged > 0), Exit::Waiting),
             (fail_on.is_some_and(reached), Exit::Findings),
         ];
@@ -347,14 +349,18 @@ impl SpoolSummary {
 }
 
 impl DestinationSummary {
-    /// Checks whether events are queued, or their number is unknown because of an error.
-    pub fn has_waiting(&self) -> bool {
-        self.waiting > 0 || self.error.is_some()
+    /// Checks whether events are queued or dead, or their number is unknown because of an error.
+    pub fn is_incomplete(&self) -> bool {
+        self.waiting > 0 || self.dead > 0 || self.error.is_some()
     }
 
     /// Returns one line for people.
     pub fn in_words(&self) -> String {
-        let delivered = format!("{} delivered to {}", thousands(self.delivered), self.destination);
+        let dead = match self.dead {
+            0 => String::new(),
+            dead => format!(", {} refused for ever and kept as dead letters", thousands(dead)),
+        };
+        let delivered = format!("{} delivered to {}{dead}", thousands(self.delivered), self.destination);
         match &self.error {
             Some(error) => format!("{delivered}, {} queued and not yet delivered: {error}", thousands(self.waiting)),
             None if self.waiting > 0 => {

@@ -5,7 +5,8 @@
 
 use super::Destination;
 use super::facts::RunFacts;
-use super::format::{Sender, render};
+use super::format::Sender;
+use super::http::HttpSession;
 use super::message::of_test;
 use super::session::{DeliveryError, Session, Timing};
 use super::spool::{Batch, Spool, SpoolError};
@@ -15,7 +16,7 @@ use crate::model::Instant;
 use std::collections::BTreeMap;
 
 /// The result of the delivery to one destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// Address of the destination.
     pub destination: String,
@@ -23,6 +24,8 @@ pub struct Delivered {
     pub delivered: u64,
     /// Events that are queued and not yet delivered.
     pub waiting: u64,
+    /// Events that the receiver can never accept. They are kept as dead letters.
+    pub dead: u64,
     /// Why events remain queued.
     pub error: Option<String>,
 }
@@ -52,7 +55,7 @@ pub fn deliver(
     }
     let mut delivery = Delivery { destinations: Vec::new(), damaged: pending.damaged };
     for destination in destinations {
-        let batches = by_address.remove(&destination.url).unwrap_or_default();
+        let batches = by_address.remove(destination.url()).unwrap_or_default();
         let delivered = drain_to(spool, destination, &batches, timing, is_stopped, &mut delivery.damaged);
         delivery.destinations.push(delivered);
     }
@@ -63,6 +66,7 @@ pub fn deliver(
             destination: &result.destination,
             delivered: result.delivered,
             waiting: result.waiting,
+            dead: result.dead,
             error: result.error.as_deref(),
         });
     }
@@ -80,25 +84,26 @@ fn drain_to(
     is_stopped: &dyn Fn() -> bool,
     damaged: &mut Vec<SpoolError>,
 ) -> Delivered {
-    let mut entry = Delivered { destination: destination.url.clone(), delivered: 0, waiting: 0, error: None };
+    let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
     for batch in batches {
         if entry.error.is_some() {
             entry.waiting += batch.waiting();
             continue;
         }
-        let Sent { acknowledged, result } = send(destination, batch, timing, is_stopped);
+        let Sent { acknowledged, dead, result } = send(spool, destination, batch, timing, is_stopped);
+        entry.dead += dead;
         let result = match result {
             Err(DeliveryError::Spool(error)) => {
-                entry.delivered += acknowledged;
+                entry.delivered += acknowledged.saturating_sub(dead);
                 damaged.push(spool.set_aside(error));
                 continue;
             }
             // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
             sent => sent.and_then(|()| Ok(spool.acknowledge(batch)?)),
         };
-        let delivered = if result.is_ok() { batch.waiting() } else { acknowledged };
-        entry.delivered += delivered;
-        entry.waiting += batch.waiting() - delivered;
+        let done = if result.is_ok() { batch.waiting() } else { acknowledged };
+        entry.delivered += done.saturating_sub(dead);
+        entry.waiting += batch.waiting() - done;
         entry.error = result.err().map(|error| error.to_string());
     }
     entry
@@ -106,14 +111,22 @@ fn drain_to(
 
 /// The result of one session.
 struct Sent {
-    /// Frames that the receiver acknowledged one by one, and that the cursor has recorded.
+    /// Frames that the receiver acknowledged one by one, and that the cursor has recorded. Dead ones are among them.
     acknowledged: u64,
+    /// Events that the receiver can never accept.
+    dead: u64,
     result: Result<(), DeliveryError>,
 }
 
 /// Sends the frames of a batch that are not yet delivered.
-fn send(destination: &Destination, batch: &Batch, timing: &Timing, is_stopped: &dyn Fn() -> bool) -> Sent {
-    let (mut cursor, mut acknowledged) = (batch.cursor(), 0);
+fn send(
+    spool: &Spool,
+    destination: &Destination,
+    batch: &Batch,
+    timing: &Timing,
+    is_stopped: &dyn Fn() -> bool,
+) -> Sent {
+    let (mut cursor, mut acknowledged, mut dead) = (batch.cursor(), 0, 0);
     let mut record = |number: u64| {
         // A receiver that acknowledges more than it got must not hide a frame of ours.
         let number = number.min(batch.waiting());
@@ -124,8 +137,19 @@ fn send(destination: &Destination, batch: &Batch, timing: &Timing, is_stopped: &
         Ok(())
     };
     let sent = batch.each().map_err(DeliveryError::Spool);
-    let result = sent.and_then(|frames| Session { destination, frames, timing, is_stopped }.run(&mut record));
-    Sent { acknowledged, result }
+    let result = sent.and_then(|frames| match destination {
+        Destination::Syslog(destination) => Session { destination, frames, timing, is_stopped }.run(&mut record),
+        Destination::Http(destination) => {
+            let mut decided = 0;
+            HttpSession { destination, items: frames, timing, is_stopped }.run(&mut |events| {
+                let refused = events.iter().filter_map(|(item, refusal)| Some((*item, (*refusal)?)));
+                dead += spool.bury(batch, refused)?;
+                decided += events.len() as u64;
+                record(decided)
+            })
+        }
+    });
+    Sent { acknowledged, dead, result }
 }
 
 /// Returns the result for an address that is no longer configured. Its events are kept, because they may be needed.
@@ -133,13 +157,15 @@ fn abandoned(spool: &Spool, destination: String, batches: &[Batch]) -> Delivered
     let files = shell_word(spool.dir()) + "/*";
     // As the head of a file contains the address.
     let address = serde_json::Value::from(destination.as_str()).to_string();
+    let table = if destination.starts_with("http") { "[[http]]" } else { "[[syslog]]" };
     let error = format!(
-        "the destination is no longer configured; add a [[syslog]] table with this url and run `bt-rollcall emit`, or, if \
+        "the destination is no longer configured; add a {table} table with this url and run `bt-rollcall emit`, or, if \
          its events are not needed, move its files away from {}. List them with: grep -lF {} {files}",
         spool.dir().display(),
         shell_word(&format!("\"destination\":{address}"))
     );
-    Delivered { destination, delivered: 0, waiting: batches.iter().map(Batch::waiting).sum(), error: Some(error) }
+    let waiting = batches.iter().map(Batch::waiting).sum();
+    Delivered { destination, waiting, error: Some(error), ..Delivered::default() }
 }
 
 /// Sends one `run.test` event directly, without the spool. It contains characters that careless receivers break.
@@ -151,7 +177,19 @@ pub fn send_test(
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<(), DeliveryError> {
     let facts = RunFacts::of_test(&sender.host, now);
-    let frame = render(destination, sender, &of_test(&facts), 1);
+    let rendered = std::iter::once(Ok(destination.render(sender, &of_test(&facts), 1)));
     // Nothing is queued, so no cursor moves.
-    Session { destination, frames: std::iter::once(Ok(frame)), timing, is_stopped }.run(&mut |_| Ok(()))
+    match destination {
+        Destination::Syslog(destination) => {
+            Session { destination, frames: rendered, timing, is_stopped }.run(&mut |_| Ok(()))
+        }
+        Destination::Http(destination) => {
+            let mut refused = None;
+            HttpSession { destination, items: rendered, timing, is_stopped }.run(&mut |events| {
+                refused = events.iter().find_map(|(_, refusal)| refusal.cloned());
+                Ok(())
+            })?;
+            refused.map_or(Ok(()), |refusal| Err(DeliveryError::Refuses(refusal.reason)))
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! added in `stream`. Pure: clock, host and process id are arguments.
 
 use super::message::Message;
-use super::{Destination, Protocol, Transport};
+use super::{Protocol, SyslogDestination, Transport};
 use super::{body, ecs};
 use crate::model::Severity;
 use std::io::Write;
@@ -106,12 +106,12 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
 }
 
 /// Renders one frame without control characters: a whole body in the payload of the destination, and at most
-/// [`Destination::max_frame_octets`] octets.
+/// [`SyslogDestination::max_frame_octets`] octets.
 ///
 /// An event that is too long loses optional fields as a whole, in a fixed order. Then it loses the line for people if
 /// another field names the account or group. Texts are shortened only if a name, a reason or an id is still too long.
 /// A body that lost something is marked as truncated.
-pub fn render(destination: &Destination, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
+pub fn render(destination: &SyslogDestination, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
     let header = HeaderFormatter {
         sender,
         facility: destination.facility,

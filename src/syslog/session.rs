@@ -1,6 +1,6 @@
 //! What a session with a receiver needs and how it can fail. Plain data; `transport` runs it.
 
-use super::Destination;
+use super::SyslogDestination;
 use super::spool::SpoolError;
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +19,14 @@ pub struct Timing {
     pub early_end: Duration,
     /// Wait from our close to the receiver's close.
     pub end: Duration,
+    /// From a request over HTTP to the last octet of its response.
+    pub answer: Duration,
+    /// From a response over HTTP to the acknowledgement that it promises.
+    pub receipt: Duration,
+    /// Wait before the second attempt of a request over HTTP. It doubles with each further one.
+    pub backoff: Duration,
+    /// Longest wait between two requests over HTTP, even if the receiver asks for more.
+    pub longest_wait: Duration,
     /// For the whole session. Datagrams: without the pauses of their own pace.
     pub session: Duration,
     /// From a request to stop until the session ends, whatever it does.
@@ -33,6 +41,10 @@ impl Default for Timing {
             grace: Duration::from_millis(300),
             early_end: Duration::from_millis(200),
             end: Duration::from_secs(30),
+            answer: Duration::from_secs(60),
+            receipt: Duration::from_secs(300),
+            backoff: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(60),
             session: Duration::from_secs(600),
             stopping: Duration::from_secs(5),
         }
@@ -88,6 +100,29 @@ pub enum DeliveryError {
          batch counts as not delivered; look for the cause in the log of the receiver"
     )]
     Reset,
+    /// A receiver over HTTP did not take the events.
+    #[error("{0}")]
+    Http(String),
+    /// A receiver over HTTP refused every event, so a setting is wrong and no event is.
+    #[error(
+        "the receiver refused {events} events one by one and accepted none ({reason}); check url, and what the receiver \
+         expects; no event was given up"
+    )]
+    RefusesAll {
+        /// Number of events that were refused.
+        events: u32,
+        /// Answer to the last of them.
+        reason: String,
+    },
+    /// A receiver over HTTP can never accept the test event.
+    #[error("the receiver refused the event ({0}); check url, and what the receiver expects")]
+    Refuses(String),
+    /// The indexers of Splunk did not acknowledge the events in time (seconds).
+    #[error(
+        "the indexers did not acknowledge the events within {0} s: the delivery is not proven, and the events are sent \
+         again; check the indexers, or switch off indexer acknowledgement for this token"
+    )]
+    NotAcknowledged(u64),
     /// A write or read failed.
     #[error("sending failed: {0}; check the network and the receiver")]
     Send(io::Error),
@@ -187,7 +222,7 @@ pub type Acknowledged<'a> = dyn FnMut(u64) -> Result<(), SpoolError> + 'a;
 /// A session that is about to start.
 pub struct Session<'a, I> {
     /// Receiver of the frames.
-    pub destination: &'a Destination,
+    pub destination: &'a SyslogDestination,
     /// Rendered frames, without the framing of streams.
     pub frames: I,
     /// Time limits of the session.

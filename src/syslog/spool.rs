@@ -15,10 +15,11 @@
 //! batches are sent first, because run ids sort by time. A damaged file is *set aside*: renamed to `*.damaged` and
 //! reported by every run. Nothing of it is sent, and the batches after it are. When the spool has reached its size limit,
 //! a run publishes nothing and names the reason, so no event is lost silently. Only an operator removes undelivered
-//! events.
+//! events. `spool/dead.rs` keeps those that their receiver can never accept.
 
 mod batch;
 mod cursor;
+mod dead;
 mod listing;
 
 pub use batch::Batch;
@@ -27,6 +28,7 @@ pub use listing::{QueuedFile, list};
 
 use batch::Head;
 use cursor::CURSOR;
+use dead::DEAD;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -252,8 +254,8 @@ impl Spool {
         let mut names = Vec::new();
         for entry in entries {
             let name = entry.map_err(io_error("list", &self.dir))?.file_name();
-            // Our names are ASCII. Any other file is not part of the spool.
-            names.extend(name.into_string().ok().filter(|name| wanted(name)));
+            // Our names are ASCII. Any other file is not part of the spool, and dead letters are not queued.
+            names.extend(name.into_string().ok().filter(|name| name != DEAD && wanted(name)));
         }
         names.sort();
         Ok(names)
@@ -273,7 +275,7 @@ pub fn waiting_runs(state_dir: &Path) -> Result<BTreeSet<String>, SpoolError> {
     let mut runs = BTreeSet::new();
     for entry in entries {
         let name = entry.map_err(io_error("list", &dir))?.file_name();
-        let name = name.to_str().filter(|name| !name.ends_with(CURSOR));
+        let name = name.to_str().filter(|name| *name != DEAD && !name.ends_with(CURSOR));
         runs.extend(name.map(|name| run_id_of(name.trim_start_matches(STAGED)).to_owned()));
     }
     Ok(runs)

@@ -14,7 +14,7 @@ use super::limit::{LimitedSocket, SessionLimits, is_timeout, on_thread};
 use super::session::{DeliveryError, Session};
 use super::spool::SpoolError;
 use super::tls;
-use super::{Destination, Framing, Proof};
+use super::{Framing, Proof, SyslogDestination};
 use crate::tls::Explainer;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
@@ -54,7 +54,7 @@ pub(super) fn tcp(
 /// Connects over TLS and runs a session, as [`tcp`] does.
 pub(super) fn tls(
     limits: &SessionLimits<'_>,
-    destination: &Destination,
+    destination: &SyslogDestination,
     (host, port): (&str, u16),
     run: impl FnOnce(&mut dyn ByteStream, Duration) -> Result<(), DeliveryError>,
 ) -> Result<(), DeliveryError> {

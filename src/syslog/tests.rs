@@ -3,6 +3,7 @@
 mod changes;
 mod cursors;
 mod damage;
+mod dead;
 mod draining;
 mod fields;
 mod flat;
@@ -11,7 +12,7 @@ mod ocsf;
 mod relp;
 mod samples;
 pub(super) mod sessions;
-mod sessions_tls;
+pub(super) mod sessions_tls;
 mod standing;
 
 use super::facts::{Completed, FindingFacts, Purged, RunFacts};
@@ -34,8 +35,8 @@ fn now() -> DateTime<Utc> {
     "2026-11-23T02:00:00.123Z".parse().unwrap()
 }
 
-fn destination(transport: Transport, protocol: Protocol) -> Destination {
-    Destination {
+fn destination(transport: Transport, protocol: Protocol) -> SyslogDestination {
+    SyslogDestination {
         url: "test".to_owned(),
         transport,
         protocol,
@@ -50,19 +51,19 @@ fn destination(transport: Transport, protocol: Protocol) -> Destination {
     }
 }
 
-fn stream() -> Destination {
+fn stream() -> SyslogDestination {
     destination(Transport::Tcp("localhost".to_owned(), 601), Protocol::Rfc5424)
 }
 
-fn datagram() -> Destination {
+fn datagram() -> SyslogDestination {
     destination(Transport::Udp("localhost".to_owned(), 514), Protocol::Rfc5424)
 }
 
-fn sender() -> Sender {
+pub(super) fn sender() -> Sender {
     Sender { host: "host.example.com".to_owned(), pid: 4242 }
 }
 
-fn facts() -> RunFacts {
+pub(super) fn facts() -> RunFacts {
     RunFacts {
         run_id: "20261123T020000Z-7f3a".to_owned(),
         as_of: now(),
@@ -77,7 +78,7 @@ fn facts() -> RunFacts {
     }
 }
 
-fn finding(name: &str, evidence: &str) -> Finding {
+pub(super) fn finding(name: &str, evidence: &str) -> Finding {
     let evidence = serde_json::json!({ "basis": evidence, "privileged": true });
     let source = SourceName::from("eu");
     Finding {
@@ -141,7 +142,7 @@ fn account(email: &str, full_name: &str) -> AccountStanding {
     }
 }
 
-fn message_of(finding: &Finding) -> Message<'static> {
+pub(super) fn message_of(finding: &Finding) -> Message<'static> {
     message_with(&opened(finding))
 }
 
@@ -215,11 +216,11 @@ fn the_test_event_replaces_its_control_characters() {
 }
 
 /// A destination with RFC 3164 over UDP, which has the smallest frames.
-fn packet() -> Destination {
+fn packet() -> SyslogDestination {
     destination(Transport::Udp("localhost".to_owned(), 514), Protocol::Rfc3164)
 }
 
-fn to() -> impl Strategy<Value = Destination> {
+fn to() -> impl Strategy<Value = SyslogDestination> {
     prop_oneof![Just(stream()), Just(datagram()), Just(packet())]
 }
 

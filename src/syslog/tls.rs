@@ -1,17 +1,18 @@
-//! TLS of the stream to a receiver (RFC 5425, RFC 9662). Trust, client identity and error texts come from `crate::tls`.
+//! TLS of the stream to a receiver (RFC 5425, RFC 9662), and the certificate files of every destination. Trust, client identity and error texts come from `crate::tls`.
 
-use super::Destination;
+use super::SyslogDestination;
 use super::session::DeliveryError;
 use crate::tls::{self, ClientIdentity, Connector, Explainer, Peer};
 use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Returns our side of a TLS session with this host, and an explainer for its errors.
 ///
 /// The certificate files are read for every session, because they may have been renewed.
 pub(super) fn connection(
-    destination: &Destination,
+    destination: &SyslogDestination,
     host: &str,
 ) -> Result<(ClientConnection, Explainer), DeliveryError> {
     let name = ServerName::try_from(host.to_owned())
@@ -21,13 +22,20 @@ pub(super) fn connection(
     Ok((connection, explainer))
 }
 
-fn connector(destination: &Destination) -> Result<Connector, String> {
-    let trusted = destination.ca_file.as_deref().map(tls::read_certificates).transpose();
-    let trusted = trusted.map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
-    let files = destination.client_identity.as_ref();
-    let identity = files.map(|(certificate, key)| ClientIdentity::read(certificate, key)).transpose()?;
+fn connector(destination: &SyslogDestination) -> Result<Connector, String> {
+    let (trusted, identity) = files(destination.ca_file.as_deref(), destination.client_identity.as_ref())?;
     let peer = if destination.transport.is_relp() { Peer::RelpReceiver } else { Peer::Receiver };
     Connector::new(peer, trusted, identity.as_ref())
+}
+
+/// Reads `ca_file`, and `client_cert` with its `client_key`. The error names the key.
+pub(super) fn files(
+    ca_file: Option<&Path>,
+    client_identity: Option<&(PathBuf, PathBuf)>,
+) -> Result<(Vec<CertificateDer<'static>>, Option<ClientIdentity>), String> {
+    let trusted = ca_file.map(tls::read_certificates).transpose().map_err(|why| format!("ca_file: {why}"))?;
+    let identity = client_identity.map(|(certificate, key)| ClientIdentity::read(certificate, key)).transpose()?;
+    Ok((trusted.unwrap_or_default(), identity))
 }
 
 /// Wraps the text of a TLS failure.

@@ -140,7 +140,7 @@ impl Explainer {
 
     fn no_tls(&self) -> TlsFault {
         match self.peer {
-            Peer::Appliance => TlsFault::new(
+            Peer::Appliance | Peer::HttpReceiver => TlsFault::new(
                 "url starts with https, but the server does not speak TLS on this port",
                 "write the port of TLS in url (the usual one is 443), or http:// if it is a port of this host",
             ),

@@ -4,14 +4,45 @@
 //! that every request is counted, paced and recorded.
 
 use super::ClientSettings;
-use crate::tls::{self, Connector, Explainer, Peer, TlsFault};
+use crate::tls::{self, ClientIdentity, Connector, Explainer, Peer, TlsFault};
+use rustls::pki_types::CertificateDer;
+use std::time::Duration;
 
-/// Builds the HTTP client and the explainer of its TLS failures.
+/// What the client of one server is built from.
+pub(super) struct Connection<'a> {
+    pub(super) url: &'a str,
+    pub(super) peer: Peer,
+    /// Certificates that are trusted in addition to those of the system.
+    pub(super) trusted: Vec<CertificateDer<'static>>,
+    pub(super) identity: Option<&'a ClientIdentity>,
+    pub(super) connect_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    /// Number of connections that are kept open for further requests.
+    pub(super) idle: usize,
+}
+
+/// Builds the HTTP client of a source and the explainer of its TLS failures.
 ///
 /// The error is a message about the address, about `ca_file`, or about a system without trusted certificates.
 pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Explainer), String> {
-    base_url(&settings.url)?;
-    let Connector { mut config, explainer } = connector(settings)?;
+    let pem = settings.ca_pem.as_deref();
+    let trusted = pem.map(tls::parse_certificates).transpose().map_err(|why| format!("ca_file: {why}"))?;
+    client(Connection {
+        url: &settings.url,
+        peer: Peer::Appliance,
+        trusted: trusted.unwrap_or_default(),
+        identity: settings.client_identity.as_ref(),
+        connect_timeout: settings.connect_timeout,
+        read_timeout: settings.read_timeout,
+        idle: if settings.close_connections { 0 } else { settings.concurrency.max(1) },
+    })
+}
+
+/// Builds an HTTP client and the explainer of its TLS failures.
+pub(super) fn client(connection: Connection<'_>) -> Result<(reqwest::Client, Explainer), String> {
+    let Connection { url, peer, trusted, identity, .. } = connection;
+    base_url(url)?;
+    let Connector { mut config, explainer } = Connector::new(peer, trusted, identity)?;
     // This client speaks HTTP/1.1 only, so it must not offer h2 (RFC 7301).
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
@@ -22,21 +53,14 @@ pub(super) fn build(settings: &ClientSettings) -> Result<(reqwest::Client, Expla
         .referer(false)
         .tls_backend_preconfigured(config)
         .tls_info(true)
-        .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.read_timeout)
-        .pool_max_idle_per_host(if settings.close_connections { 0 } else { settings.concurrency.max(1) });
+        .connect_timeout(connection.connect_timeout)
+        .read_timeout(connection.read_timeout)
+        .pool_max_idle_per_host(connection.idle);
     // A proxy cannot reach a loopback address of this host.
-    if is_loopback_url(&settings.url) {
+    if is_loopback_url(url) {
         builder = builder.no_proxy();
     }
     Ok((builder.build().map_err(|e| innermost(&e))?, explainer))
-}
-
-fn connector(settings: &ClientSettings) -> Result<Connector, String> {
-    let pem = settings.ca_pem.as_deref();
-    let trusted =
-        pem.map(tls::parse_certificates).transpose().map_err(|why| format!("ca_file: {why}"))?.unwrap_or_default();
-    Connector::new(Peer::Appliance, trusted, settings.client_identity.as_ref())
 }
 
 /// Returns the fault of a server that completes the handshake without a client certificate and then demands one by

@@ -36,7 +36,7 @@ static RUN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(&format!("[A-Za-z0-9+/_=.~-]{{{MIN_RUN},}}|eyJ[A-Za-z0-9_.-]+")).ok());
 
 /// Returns the first `max_chars` characters of a text for a message. `secrets` are our own, which a server may echo.
-pub(super) fn excerpt(text: &str, max_chars: usize, secrets: &[String]) -> String {
+pub(crate) fn excerpt(text: &str, max_chars: usize, secrets: &[String]) -> String {
     let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_SEARCHED).last().unwrap_or(0);
     let mut head = if text.len() <= MAX_SEARCHED { text } else { text.get(..end).unwrap_or_default() };
     if head.len() < text.len() {

@@ -64,6 +64,11 @@ impl RequestPace {
         Self::of(settings.requests_per_second, settings.concurrency, hourly_above)
     }
 
+    /// Returns the pace of a client that waits for each response before it sends the next request.
+    pub(super) fn one_at_a_time(per_second: f64) -> Self {
+        Self::of(per_second, 1, f64::INFINITY)
+    }
+
     fn of(per_second: f64, at_once: usize, hourly_above: f64) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_second.max(0.001));
         Self {

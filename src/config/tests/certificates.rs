@@ -1,6 +1,6 @@
 //! Tests of `ca_file`, `client_cert` and `client_key`: unusable files are reported when the configuration is read.
 
-use super::{MINIMAL, write};
+use super::{MINIMAL, over_syslog, write};
 use crate::config::{Config, ConfigError};
 use crate::syslog::Proof;
 use crate::tls::tests::pki::{TestCertificate, ca, params};
@@ -48,7 +48,7 @@ fn sources_and_destinations_can_have_a_client_certificate() {
     )
     .unwrap();
     assert!(config.sources[0].client.client_identity.is_some() && config.sources[0].client.ca_pem.is_some());
-    let files = config.destinations[0].client_identity.as_ref().unwrap();
+    let files = over_syslog(&config)[0].client_identity.clone().unwrap();
     assert!(files.0.ends_with("client.pem") && files.1.ends_with("client.key"));
     assert!(load(folder.path(), "").unwrap().sources[0].client.client_identity.is_none());
 }
@@ -96,7 +96,7 @@ fn unreadable_certificate_is_reported_with_its_file_and_position() {
 #[test]
 fn delivery_proof_is_close_or_sent_and_only_for_streams() {
     let folder = folder();
-    let proof = |keys: &str| load(folder.path(), &format!("[[syslog]]\n{keys}")).unwrap().destinations[0].proof;
+    let proof = |keys: &str| over_syslog(&load(folder.path(), &format!("[[syslog]]\n{keys}")).unwrap())[0].proof;
     assert_eq!(proof("url = \"tcp://siem\""), Proof::Close);
     assert_eq!(proof("url = \"tls://siem\"\ndelivery_proof = \"close\""), Proof::Close);
     assert_eq!(proof("url = \"tcp://siem\"\ndelivery_proof = \"sent\""), Proof::Sent);

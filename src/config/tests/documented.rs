@@ -13,6 +13,12 @@ pub(super) const TABLES: &str = r#"
 [[policy.group_owners]]
 [[policy.custom_rules]]
 [[syslog]]
+[[http]]
+target = "splunk-hec"
+[[http]]
+target = "elastic-bulk"
+[[http]]
+target = "webhook"
 [[source]]
 kind = "rest-v3"
 [[source]]
@@ -37,8 +43,18 @@ type Keys = BTreeSet<(String, String)>;
 /// Returns table and key of everything that the configuration can contain. The names of tables are left out.
 fn known() -> Keys {
     let facts = facts(TABLES);
-    let tables =
-        ["output", "spool", "policy", "source", "syslog", "rules", "service_owners", "group_owners", "custom_rules"];
+    let tables = [
+        "output",
+        "spool",
+        "policy",
+        "source",
+        "syslog",
+        "http",
+        "rules",
+        "service_owners",
+        "group_owners",
+        "custom_rules",
+    ];
     let all = facts.into_iter().map(|(table, key, _)| (table, key));
     all.filter(|(table, key)| !tables.contains(&key.as_str()) || !matches!(table.as_str(), "" | "policy")).collect()
 }

@@ -18,7 +18,7 @@ fn key_of_another_table_names_the_table_that_it_belongs_to() {
             format!("{MINIMAL}[output]\nmetrics_file = \"/x\"\n"),
             "it belongs to no table: write it above the first heading",
         ),
-        (format!("ca_file = \"/x\"\n{MINIMAL}"), "it belongs to [[source]] or [[syslog]]"),
+        (format!("ca_file = \"/x\"\n{MINIMAL}"), "it belongs to [[http]] or [[source]] or [[syslog]]"),
         (
             format!("{MINIMAL}[syslog]\nurl = \"tls://s\"\nclient_secret = {{ file = \"secret\" }}\n"),
             "[[syslog]] \"tls://s\": unknown key \"client_secret\"; it belongs to [[source]]",

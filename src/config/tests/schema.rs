@@ -156,9 +156,33 @@ fn schema_has_the_keys_and_limits_of_every_kind_of_source() {
 }
 
 #[test]
+fn schema_has_the_keys_of_every_target_over_http() {
+    let root = schema();
+    let part = resolved(&root, &root["properties"]["http"]);
+    for target in part["properties"]["target"]["enum"].as_array().unwrap() {
+        let text = format!("[[http]]\ntarget = {target}\nurl = \"https://siem\"\n");
+        let mut facts = facts_of("http", &text);
+        // Keys of other targets are read in order to say so.
+        facts.retain(|_, facts| facts.iter().any(|fact| !fact.is_empty()));
+        let mut properties = properties(part);
+        let rules = part["allOf"].as_array().unwrap();
+        let rule = rules.iter().find(|rule| rule["if"]["properties"]["target"]["enum"] == json!([target])).unwrap();
+        let refused = rule["then"]["properties"].as_object().unwrap();
+        properties.retain(|key, _| !refused.contains_key(key));
+        compare("http", &facts, &properties);
+        for key in required(&rule["then"]) {
+            let problem = load(&format!("{MINIMAL}{text}")).unwrap_err().to_string();
+            assert!(problem.contains(&format!("{key}: is missing")), "{problem}");
+        }
+    }
+    assert_eq!(required(part), ["target", "url"]);
+}
+
+#[test]
 fn every_default_of_the_schema_is_the_default_of_the_parser() {
     let root = schema();
-    let excel = "[output]\ncsv = \"excel\"\n[[syslog]]\nurl = \"tls://s\"\n";
+    let excel = "[output]\ncsv = \"excel\"\n[[syslog]]\nurl = \"tls://s\"\n[[http]]\ntarget = \"splunk-hec\"\n\
+                 url = \"https://s\"\ntoken = { file = \"secret\" }\n";
     let mut compared = 0;
     for kind in ["rest-v3", "pra", "password-safe", "scim"] {
         for setting in load(&format!("{}{excel}", MINIMAL.replace("rest-v3", kind))).unwrap().settings {
@@ -177,6 +201,11 @@ fn every_default_of_the_schema_is_the_default_of_the_parser() {
     assert!(compared > 80, "{compared}");
 }
 
+/// Returns a destination over HTTP without the keys of its target.
+fn http(target: &str) -> String {
+    format!("[[http]]\ntarget = \"{target}\"\nurl = \"https://siem.example.com\"\n")
+}
+
 /// Returns whether the schema accepts a text of TOML.
 fn is_accepted(root: &Json, text: &str) -> Result<(), String> {
     let table = DeTable::parse(text).unwrap();
@@ -193,6 +222,8 @@ fn schema_accepts_what_the_parser_accepts() {
         MINIMAL.replace("[[source]]", "[source]"),
         MINIMAL.replace("{ file = \"secret\" }", "{ env = \"S\" }"),
         format!("{MINIMAL}[policy.rules]\nno-group = \"off\"\n[syslog]\nurl = \"unix:///dev/log\"\n"),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\n", http("splunk-hec")),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\nindex = \"a\"\n", http("elastic-bulk")),
         init::text(&init::Answers::default()),
     ] {
         assert_eq!(is_accepted(&root, &text), Ok(()), "{text}");
@@ -239,6 +270,16 @@ fn schema_refuses_what_the_parser_refuses() {
         source("password-safe", &format!("api_key = {{ file = \"secret\" }}\nrun_as = \"a\"\n{client}")),
         source("scim", "token = { file = \"secret\" }\ntoken_path = \"/t\"\n"),
         source("scim", ""),
+        format!("{MINIMAL}{}", http("splunk-hec")),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\n", http("elastic-bulk")),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\n", http("webhook")),
+        format!(
+            "{MINIMAL}{}token = {{ file = \"secret\" }}\nsigning_key = {{ file = \"secret\" }}\n",
+            http("splunk-hec")
+        ),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\nindex = \"_A\"\n", http("splunk-hec")),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\n", http("splunk")),
+        format!("{MINIMAL}{}token = {{ file = \"secret\" }}\n", http("splunk-hec").replace("https", "http")),
     ] {
         assert!(load(&text).is_err(), "the parser accepts {text}");
         assert!(is_accepted(&root, &text).is_err(), "the schema accepts {text}");

@@ -88,7 +88,7 @@ fn key_of_another_program_is_translated() {
         ("password = \"hunter2\"", "unknown key \"password\"; write client_secret = { file = \"/path\" }"),
         ("timeout = 30", "deadline_minutes limits the time of a source"),
         ("[syslog]\nhost = \"s\"", "unknown key \"host\"; write url = \"tls://siem.example.com:6514\""),
-        ("[[http]]\ntarget = \"webhook\"", "unknown key \"http\"; this version does not support it"),
+        ("[[http]]\napi_key = \"hunter2\"", "unknown key \"api_key\"; write token = { file = \"/path\" }"),
         (
             "[policy]\nbreak_glass = [\"regex:^adm\"]",
             "regular expressions are not supported; write a name, id:12 or glob:",

@@ -5,7 +5,7 @@ use super::{destination, stream};
 use crate::event::NoObserver;
 use crate::syslog::deliver::{Delivered, deliver};
 use crate::syslog::spool::Spool;
-use crate::syslog::{Destination, Protocol, Transport};
+use crate::syslog::{Destination, Protocol, SyslogDestination, Transport};
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -24,13 +24,14 @@ fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
     (folder, spool)
 }
 
-fn drain(spool: &Spool, destinations: &[Destination]) -> Vec<Delivered> {
-    deliver(spool, destinations, &timing(), &NoObserver, &|| false).unwrap().destinations
+fn drain(spool: &Spool, destinations: &[SyslogDestination]) -> Vec<Delivered> {
+    let destinations: Vec<Destination> = destinations.iter().cloned().map(Destination::Syslog).collect();
+    deliver(spool, &destinations, &timing(), &NoObserver, &|| false).unwrap().destinations
 }
 
-fn to(url: &str, port: u16) -> Destination {
+fn to(url: &str, port: u16) -> SyslogDestination {
     let transport = Transport::Tcp("127.0.0.1".to_owned(), port);
-    Destination { url: url.to_owned(), ..destination(transport, Protocol::Rfc5424) }
+    SyslogDestination { url: url.to_owned(), ..destination(transport, Protocol::Rfc5424) }
 }
 
 /// Starts a receiver of this many sessions. The thread returns the text of each session.
@@ -65,7 +66,7 @@ fn the_oldest_batch_is_sent_first_and_a_failing_destination_does_not_delay_the_o
 #[test]
 fn events_for_an_address_that_is_no_longer_configured_are_kept_and_reported() {
     let (folder, spool) = spool(&[("20261123T020000Z-0001", "tcp://gone:601", &["one", "two"])]);
-    let results = drain(&spool, &[Destination { url: "tcp://new:601".to_owned(), ..stream() }]);
+    let results = drain(&spool, &[SyslogDestination { url: "tcp://new:601".to_owned(), ..stream() }]);
     assert_eq!((results[0].delivered, results[0].waiting), (0, 0));
     assert_eq!((results[1].destination.as_str(), results[1].waiting), ("tcp://gone:601", 2));
     let error = results[1].error.as_deref().unwrap();
@@ -85,7 +86,7 @@ fn a_damaged_batch_is_set_aside_and_the_next_ones_of_its_destination_are_sent() 
     let path = folder.path().join("spool/20261123T020000Z-0001.0000.jsonl");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("lost", "last")).unwrap();
-    let delivery = deliver(&spool, &[to("up", open)], &timing(), &NoObserver, &|| false).unwrap();
+    let delivery = deliver(&spool, &[Destination::Syslog(to("up", open))], &timing(), &NoObserver, &|| false).unwrap();
     assert_eq!(served.join().unwrap(), ["4 next"]);
     assert_eq!((delivery.destinations[0].delivered, delivery.destinations[0].error.as_ref()), (1, None));
     assert_eq!(delivery.damaged.len(), 1);

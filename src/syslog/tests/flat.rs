@@ -6,8 +6,8 @@ use super::*;
 use crate::model::ChangeKind;
 use std::collections::BTreeMap;
 
-fn with_payload(payload: Payload, to: Destination) -> Destination {
-    Destination { payload, ..to }
+fn with_payload(payload: Payload, to: SyslogDestination) -> SyslogDestination {
+    SyslogDestination { payload, ..to }
 }
 
 fn rendered(payload: Payload, message: &Message<'_>) -> String {

@@ -37,10 +37,15 @@ const NAMES: [&str; 24] = [
 ];
 
 /// Returns as many frames for a destination as wanted. Codes and names change from frame to frame.
-pub(super) fn frames_for(to: &Destination, count: usize) -> Vec<String> {
+pub(super) fn frames_for(to: &SyslogDestination, count: usize) -> Vec<String> {
+    rendered_for(&Destination::Syslog(to.clone()), count)
+}
+
+/// Returns as many frames or items for a destination as wanted, as the spool holds them.
+fn rendered_for(to: &Destination, count: usize) -> Vec<String> {
     let mut frames = Vec::new();
     for round in 0.. {
-        with_events_of(round, |message| frames.push(render(to, &sender(), message, frames.len() as u64 + 1)));
+        with_events_of(round, |message| frames.push(to.render(&sender(), message, frames.len() as u64 + 1)));
         if frames.len() >= count {
             break;
         }
@@ -105,7 +110,7 @@ fn hostile_events_of_every_code_are_one_record_each_for_a_strict_parser_and_have
     assert_eq!(codes, expected.collect());
 }
 
-/// Queues EVENTS_COUNT hostile events for each destination of the configuration EVENTS_CONFIG.
+/// Queues `EVENTS_COUNT` hostile events for each destination of the configuration `EVENTS_CONFIG`.
 #[test]
 #[ignore = "fills the spool of a configuration; the checks with real receivers call it"]
 fn fill_the_spool_with_hostile_events() {
@@ -115,7 +120,7 @@ fn fill_the_spool_with_hostile_events() {
     let spool = Spool::open(&config.state_dir, &config.output.dir).unwrap();
     let mut staged = spool.stage(RUN);
     for destination in &config.destinations {
-        staged.write(&destination.url, frames_for(destination, count).into_iter()).unwrap();
+        staged.write(destination.url(), rendered_for(destination, count).into_iter()).unwrap();
     }
     staged.commit().unwrap();
 }

@@ -3,7 +3,7 @@
 use super::sessions::timing;
 use super::{destination, sessions_tls};
 use crate::syslog::session::{DeliveryError, RelpError, Session, Timing};
-use crate::syslog::{Destination, Protocol, Transport};
+use crate::syslog::{Protocol, SyslogDestination, Transport};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -86,7 +86,7 @@ impl<S: Read + Write> Peer<S> {
 /// Starts a receiver of one session.
 fn receiver<T: Send + 'static>(
     serve: impl FnOnce(Peer<TcpStream>) -> T + Send + 'static,
-) -> (Destination, JoinHandle<T>) {
+) -> (SyslogDestination, JoinHandle<T>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || serve(Peer::new(listener.accept().unwrap().0)));
@@ -99,7 +99,7 @@ fn frames(count: usize) -> Vec<String> {
 
 /// Runs a session. Returns its result and the last number of acknowledged frames.
 fn deliver_within(
-    destination: &Destination,
+    destination: &SyslogDestination,
     frames: &[String],
     timing: &Timing,
     is_stopped: &dyn Fn() -> bool,
@@ -115,7 +115,7 @@ fn deliver_within(
     (result, acknowledged)
 }
 
-fn deliver(destination: &Destination, frames: &[String]) -> (Result<(), DeliveryError>, u64) {
+fn deliver(destination: &SyslogDestination, frames: &[String]) -> (Result<(), DeliveryError>, u64) {
     deliver_within(destination, frames, &timing(), &|| false)
 }
 

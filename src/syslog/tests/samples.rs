@@ -97,7 +97,7 @@ fn document(name: &str, payload: Payload) -> String {
         "# Sample events: {title}\n\nOne event of each code with `payload = \"{name}\"`. All samples come from one set of \
          made-up facts.\n[events.md](../events.md) describes the fields. {shown}\n"
     );
-    let to = Destination { payload, ..stream() };
+    let to = SyslogDestination { payload, ..stream() };
     let sender = Sender { host: "audit01.example.com".to_owned(), pid: 4242 };
     every_sample(|message, number| {
         let frame = render(&to, &sender, message, number);
@@ -126,7 +126,7 @@ fn samples_have_every_code_once_and_lose_nothing() {
     every_sample(|message, number| {
         codes.push(message.code.to_string());
         for (_, payload) in DOCUMENTS {
-            let frame = render(&Destination { payload, ..stream() }, &sender(), message, number);
+            let frame = render(&SyslogDestination { payload, ..stream() }, &sender(), message, number);
             assert!(!frame.contains("truncated"), "{frame}");
         }
     });

@@ -2,7 +2,7 @@
 
 use super::{datagram, destination};
 use crate::syslog::session::{DeliveryError, Session, Timing};
-use crate::syslog::{Destination, Framing, Proof, Protocol, Transport};
+use crate::syslog::{Framing, Proof, Protocol, SyslogDestination, Transport};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -18,6 +18,10 @@ pub(in crate::syslog) fn timing() -> Timing {
         grace: Duration::from_millis(60),
         early_end: Duration::from_millis(60),
         end: Duration::from_millis(500),
+        answer: Duration::from_millis(500),
+        receipt: Duration::from_millis(200),
+        backoff: Duration::from_millis(2),
+        longest_wait: Duration::from_millis(20),
         session: Duration::from_secs(5),
         stopping: Duration::from_millis(300),
     }
@@ -27,13 +31,15 @@ fn frames(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("<110>1 - host.example.com bt-rollcall 1 finding.new - {{\"n\":{n}}}")).collect()
 }
 
-pub(super) fn deliver(destination: &Destination, frames: &[String]) -> Result<(), DeliveryError> {
+pub(super) fn deliver(destination: &SyslogDestination, frames: &[String]) -> Result<(), DeliveryError> {
     let frames = frames.iter().cloned().map(Ok);
     Session { destination, frames, timing: &timing(), is_stopped: &|| false }.run(&mut |_| Ok(()))
 }
 
 /// Starts a receiver of one session. The thread returns the result of `serve`.
-fn receiver<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (Destination, JoinHandle<T>) {
+fn receiver<T: Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SyslogDestination, JoinHandle<T>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || serve(listener.accept().unwrap().0));
@@ -114,7 +120,7 @@ fn a_batch_is_not_delivered_when_the_receiver_closes_with_unread_octets() {
 }
 
 /// Starts a receiver that reads everything and keeps the connection open, as load balancers do.
-fn balancer() -> (Destination, JoinHandle<TcpStream>) {
+fn balancer() -> (SyslogDestination, JoinHandle<TcpStream>) {
     receiver(|mut stream| {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
@@ -211,7 +217,7 @@ fn a_request_to_stop_leaves_the_batch_undelivered() {
 }
 
 /// Delivers many frames to a destination while a signal has asked the run to stop after the first one.
-fn stopped_session(destination: &Destination) -> (DeliveryError, Duration) {
+fn stopped_session(destination: &SyslogDestination) -> (DeliveryError, Duration) {
     let (list, sent, started) = (frames(200_000), std::cell::Cell::new(0_u32), Instant::now());
     let stopped_at = std::cell::Cell::new(None);
     let frames = list.iter().cloned().map(|frame| {

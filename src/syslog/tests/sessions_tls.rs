@@ -3,7 +3,7 @@
 use super::destination;
 use super::relp::Peer;
 use super::sessions::deliver;
-use crate::syslog::{Destination, Proof, Protocol, Transport};
+use crate::syslog::{Proof, Protocol, SyslogDestination, Transport};
 use crate::tls::tests::pki::{TestCertificate, ca, expired};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -18,13 +18,13 @@ use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
 /// A certificate authority and the certificate and key of the client.
-pub(super) struct Pki {
+pub(in crate::syslog) struct Pki {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Pki {
-    pub(super) fn new() -> Self {
+    pub(in crate::syslog) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -36,7 +36,7 @@ impl Pki {
         pki
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::syslog) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -67,7 +67,8 @@ impl Pki {
         (port, thread::spawn(serve))
     }
 
-    fn server(&self, name: &str, requires_client_certificate: bool) -> ServerConfig {
+    /// Returns the settings of a server with a certificate for `name`. It can require a certificate of the client.
+    pub(in crate::syslog) fn server(&self, name: &str, requires_client_certificate: bool) -> ServerConfig {
         let (certificate, key) = self.issue(name);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -103,13 +104,13 @@ fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
     (port, served)
 }
 
-fn to(port: u16, ca_file: Option<&Path>) -> Destination {
+fn to(port: u16, ca_file: Option<&Path>) -> SyslogDestination {
     let mut destination = destination(Transport::Tls("localhost".to_owned(), port), Protocol::Rfc5424);
     destination.ca_file = ca_file.map(Path::to_owned);
     destination
 }
 
-fn error_of(destination: &Destination) -> String {
+fn error_of(destination: &SyslogDestination) -> String {
     deliver(destination, &["one".to_owned()]).unwrap_err().to_string()
 }
 
@@ -160,7 +161,7 @@ fn a_missing_client_certificate_is_an_error_before_any_event_counts_as_delivered
 }
 
 /// Returns a destination with this certificate as `ca_file`, and a receiver that presents it.
-fn presenting(made: &TestCertificate, folder: &TempDir) -> (Destination, JoinHandle<String>) {
+fn presenting(made: &TestCertificate, folder: &TempDir) -> (SyslogDestination, JoinHandle<String>) {
     let ca_file = folder.path().join("receiver.pem");
     fs::write(&ca_file, &made.pem).unwrap();
     let (port, served) = serve(made.config());

@@ -10,6 +10,7 @@ const RULE: [(&str, &str); 5] =
     [("id", "\"my-rule\""), ("severity", "\"low\""), ("title", "\"T\""), ("action", "\"A\""), ("when", "'enabled'")];
 const PLACE: [(&str, &str); 2] = [("name", "\"appliance-eu\""), ("url", "\"https://bt.example.com\"")];
 const SECRET: &str = "{ file = \"/etc/bt-rollcall/secret\" }";
+const WEBHOOK_KEY: &str = "{ file = \"/etc/bt-rollcall/webhook-key\" }";
 const CERTIFICATE: (&str, &str) = ("client_cert", "\"/etc/bt-rollcall/client.pem\"");
 const KEY: (&str, &str) = ("client_key", "{ file = \"/etc/bt-rollcall/client.key\" }");
 
@@ -25,6 +26,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
         "`[[policy.group_owners]]`" => return ("[[policy.group_owners]]", GROUP_OWNER.to_vec()),
         "`[[policy.custom_rules]]`" => return ("[[policy.custom_rules]]", RULE.to_vec()),
         "`[[syslog]]`" => vec![("url", "\"tls://siem.example.com\"")],
+        "`[[http]]`" => return ("[[http]]", over_http(key)),
         _ => PLACE.to_vec(),
     };
     let head = if heading == "`[[syslog]]`" { "[[syslog]]" } else { "[[source]]" };
@@ -52,6 +54,21 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
         _ => {}
     }
     (head, base)
+}
+
+/// Returns the keys that a destination over HTTP needs next to this one.
+fn over_http(key: &str) -> Vec<(&'static str, &'static str)> {
+    let mut base = match key {
+        "signing_key" => vec![("target", "\"webhook\""), ("signing_key", WEBHOOK_KEY)],
+        _ => vec![("target", "\"splunk-hec\""), ("token", SECRET)],
+    };
+    base.push(("url", "\"https://siem.example.com\""));
+    match key {
+        "client_cert" => base.push(KEY),
+        "client_key" => base.push(CERTIFICATE),
+        _ => {}
+    }
+    base
 }
 
 /// Returns a configuration in which the key of a row has a value, or is left out.

@@ -9,6 +9,7 @@ use bt_rollcall::model::{ChangeKind, ListKind, Severity, UserKind};
 use bt_rollcall::rules::{catalogue, controls_of, frameworks};
 use bt_rollcall::run::Exit;
 use bt_rollcall::source::SourceKind;
+use bt_rollcall::syslog::Destination;
 use bt_rollcall::syslog::codes;
 use clap::CommandFactory;
 use regex::Regex;
@@ -227,7 +228,7 @@ fn profiles_of_receivers_set_what_the_document_says() {
         let text = format!("[[syslog]]\nurl = \"tls://siem.example.com\"\nprofile = {profile:?}\n");
         let config = super::blocks::load(&super::blocks::completed(&text)).unwrap();
         let plain = |value: String| value.to_lowercase().replace('-', "");
-        let destination = &config.destinations[0];
+        let Destination::Syslog(destination) = &config.destinations[0] else { panic!("{profile}") };
         let [protocol, framing, payload] = [1, 2, 3].map(|cell| plain(code(&row.cells[cell])[0].to_owned()));
         assert!(plain(format!("{:?}", destination.payload)).starts_with(&payload), "{profile}");
         let facility = if code(&row.cells[4])[0] == "local4" { 20 } else { 13 };

@@ -58,7 +58,7 @@ fn collect(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn shown(payload: Payload) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     every_sample(|message, number| {
-        let frame = render(&Destination { payload, ..stream() }, &sender(), message, number);
+        let frame = render(&SyslogDestination { payload, ..stream() }, &sender(), message, number);
         collect(&body(&frame), "", &mut found);
     });
     found
@@ -99,7 +99,7 @@ fn every_key_of_cef_and_leef_in_the_dictionary_is_in_a_sample() {
     let [mut cef, mut leef] = [String::new(), String::new()];
     every_sample(|message, number| {
         for (payload, text) in [(Payload::Cef, &mut cef), (Payload::Leef, &mut leef)] {
-            text.push_str(&render(&Destination { payload, ..stream() }, &sender(), message, number));
+            text.push_str(&render(&SyslogDestination { payload, ..stream() }, &sender(), message, number));
         }
     });
     for key in columns.iter().flat_map(|(column, _)| code(column)) {

@@ -1,0 +1,149 @@
+//! Destinations over HTTP whose response is a receipt: Splunk HEC, the bulk API of Elasticsearch, and webhooks.
+//!
+//! The spool holds one *item* for each event, so that a repeated request has the same bytes. A session joins items to
+//! requests, and the response decides about each of them: delivered, to be sent again, or dead because the receiver can
+//! never accept it. `session` is the only file that waits and sends; everything else is pure.
+//!
+//! - `item`: event to item
+//! - `hec`, `bulk`, `webhook`: items to a request, and response to its meaning
+//! - `reading`: what responses of all targets have in common
+//! - `group`: the events of one request and what became of each
+//! - `session`: requests, retries and receipts
+
+mod bulk;
+mod group;
+mod hec;
+mod item;
+mod reading;
+mod session;
+mod signing;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+pub use reading::Refusal;
+pub(super) use session::HttpSession;
+pub use signing::SigningKey;
+
+use super::Send;
+use super::format::Sender;
+use super::message::Message;
+use reading::{Reading, Reply};
+use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
+
+/// A configured receiver of events over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpDestination {
+    /// Address as configured; identifies the destination in log and spool.
+    pub url: String,
+    /// Product that receives the events, with what it needs.
+    pub target: HttpTarget,
+    /// Which findings are sent.
+    pub send: Send,
+    /// PEM file of certificates that are trusted in addition to the system's roots.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate chain and the key for mutual TLS.
+    pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// Maximum number of requests per second.
+    pub requests_per_second: f64,
+}
+
+/// Product that receives events over HTTP (`http.target`).
+#[derive(Clone, Debug)]
+pub enum HttpTarget {
+    /// HTTP Event Collector of Splunk, its endpoint for events.
+    SplunkHec {
+        /// Token of the collector.
+        token: SecretString,
+        /// Index of the events; without one, the default of the token.
+        index: Option<String>,
+    },
+    /// Bulk API of Elasticsearch or OpenSearch.
+    ElasticBulk {
+        /// API key in its encoded form.
+        token: SecretString,
+        /// Index or data stream of the events.
+        index: String,
+    },
+    /// CloudEvents 1.0 in batches, signed as the Standard Webhooks specification describes.
+    Webhook {
+        /// Key of the signature.
+        signing_key: SigningKey,
+    },
+}
+
+/// A request without its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HttpRequest {
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+/// What a request contains besides its events.
+#[derive(Clone, Copy, Debug)]
+struct RequestContext<'a> {
+    /// Id of the channel of this session (Splunk).
+    channel: &'a str,
+    /// Seconds since 1970-01-01 UTC.
+    now: i64,
+}
+
+impl HttpDestination {
+    /// Renders the item of an event. See [`item::render`].
+    pub fn render(&self, sender: &Sender, message: &Message<'_>) -> String {
+        item::render(&self.target, sender, message)
+    }
+
+    /// Returns the settings in force in words, without secrets.
+    pub fn in_words(&self) -> String {
+        let target = match &self.target {
+            HttpTarget::SplunkHec { index: Some(index), .. } => format!("splunk-hec, index {index:?}"),
+            HttpTarget::SplunkHec { index: None, .. } => "splunk-hec, the index of the token".to_owned(),
+            HttpTarget::ElasticBulk { index, .. } => format!("elastic-bulk, index {index:?}"),
+            HttpTarget::Webhook { .. } => "webhook".to_owned(),
+        };
+        let send = match self.send {
+            Send::All => "send \"all\"".to_owned(),
+            Send::Transitions { remind_days } => format!("send \"transitions\", remind_days {remind_days}"),
+        };
+        format!("{target}, {send}, requests_per_second {}", self.requests_per_second)
+    }
+
+    /// Returns the secrets, which no message may contain.
+    fn secrets(&self) -> Vec<String> {
+        let secret = match &self.target {
+            HttpTarget::SplunkHec { token, .. } | HttpTarget::ElasticBulk { token, .. } => token.expose_secret(),
+            HttpTarget::Webhook { signing_key } => signing_key.text(),
+        };
+        vec![secret.to_owned()]
+    }
+
+    /// Returns the largest number of events in one request.
+    fn max_events(&self) -> usize {
+        match self.target {
+            HttpTarget::SplunkHec { .. } | HttpTarget::ElasticBulk { .. } => 500,
+            // Receivers of webhooks are small programs more often.
+            HttpTarget::Webhook { .. } => 100,
+        }
+    }
+
+    /// Returns the request with these items.
+    fn request(&self, items: &[&str], context: RequestContext<'_>) -> HttpRequest {
+        match &self.target {
+            HttpTarget::SplunkHec { token, .. } => hec::request(&self.url, token, items, context.channel),
+            HttpTarget::ElasticBulk { token, .. } => bulk::request(&self.url, token, items),
+            HttpTarget::Webhook { signing_key } => webhook::request(&self.url, signing_key, items, context.now),
+        }
+    }
+
+    /// Returns what a response says about the items of its request.
+    fn read(&self, reply: &Reply<'_>, items: &[&str]) -> Reading {
+        match &self.target {
+            HttpTarget::SplunkHec { .. } => hec::read(reply, items.len()),
+            HttpTarget::ElasticBulk { .. } => bulk::read(reply, items),
+            HttpTarget::Webhook { .. } => webhook::read(reply, items.len()),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The bulk API of Elasticsearch and OpenSearch: requests, and the result of each item. Pure.
+//!
+//! The action is `create`, which data streams demand. A document that exists already is answered with 409, so an event
+//! that is sent twice is stored once.
+
+use super::HttpRequest;
+use super::reading::{Fate, Reading, Refusal, Reply, is_temporary, no_receipt, of_status};
+use crate::wire::excerpt;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What to check where the cluster refuses the credential.
+const CREDENTIAL: &str = "token, and that its API key is valid and has the right create_doc on the index";
+
+/// Response to a bulk request.
+#[derive(Deserialize)]
+struct BulkResponse {
+    items: Vec<BulkItem>,
+}
+
+/// Result of one action.
+#[derive(Deserialize)]
+struct BulkItem {
+    create: ItemResult,
+}
+
+#[derive(Deserialize)]
+struct ItemResult {
+    #[serde(rename = "_id")]
+    id: Option<String>,
+    status: u16,
+    #[serde(default)]
+    error: Value,
+}
+
+/// Returns the request with these items, one action and one document for each.
+pub(super) fn request(url: &str, token: &SecretString, items: &[&str]) -> HttpRequest {
+    HttpRequest {
+        url: format!("{url}/_bulk"),
+        headers: vec![
+            ("authorization", format!("ApiKey {}", token.expose_secret())),
+            ("content-type", "application/x-ndjson".to_owned()),
+        ],
+        // The last line ends with a line feed, too.
+        body: items.join("\n") + "\n",
+    }
+}
+
+/// Returns what a response says about the items of its request.
+pub(super) fn read(reply: &Reply<'_>, items: &[&str]) -> Reading {
+    match reply.status {
+        200..=299 => of_items(reply, items),
+        // The cluster names what it cannot parse. A proxy does not answer in this form.
+        400 | 422 if is_error_of_elasticsearch(reply.body) => Reading::BadData(reply.refusal()),
+        _ => of_status(reply, CREDENTIAL),
+    }
+}
+
+fn is_error_of_elasticsearch(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|value| value["error"]["type"].is_string())
+}
+
+fn of_items(reply: &Reply<'_>, items: &[&str]) -> Reading {
+    let response: Result<BulkResponse, _> = serde_json::from_slice(reply.body);
+    let Ok(BulkResponse { items: results }) = response else { return no_receipt(reply, "response of a bulk API") };
+    let is_other = |(item, result): (&&str, &BulkItem)| result.create.id.is_some() && result.create.id != id_of(item);
+    if results.len() != items.len() || items.iter().zip(&results).any(is_other) {
+        let (sent, got) = (items.len(), results.len());
+        let text = format!("the receiver named {got} results for {sent} events, or those of other events");
+        return Reading::Later(format!("{text}; look into its log"), reply.retry_after);
+    }
+    let setting = results.iter().find_map(|result| setting_of(&result.create));
+    let fates = results.into_iter().map(|result| fate(&result.create));
+    setting.map_or_else(|| Reading::Each(fates.collect()), Reading::Stop)
+}
+
+/// Returns the `_id` in the action of an item.
+fn id_of(item: &str) -> Option<String> {
+    let action: Value = serde_json::from_str(item.lines().next()?).ok()?;
+    Some(action["create"]["_id"].as_str()?.to_owned())
+}
+
+/// Returns what to change where the cluster refuses an item for a reason that is not its data.
+fn setting_of(result: &ItemResult) -> Option<String> {
+    let cure = match result.status {
+        401 | 403 => "give the API key in token the right create_doc on the index",
+        404 => "create the index or data stream, or correct index",
+        _ => return None,
+    };
+    Some(format!("the receiver answered {} for an event; {cure}", in_words(result)))
+}
+
+fn fate(result: &ItemResult) -> Fate {
+    match result.status {
+        // 409: a document with this id exists, so an earlier request has stored the event.
+        200 | 201 | 409 => Fate::Delivered,
+        status if is_temporary(status) => {
+            Fate::Later(format!("the receiver answered {} for an event", in_words(result)))
+        }
+        status => Fate::Dead(Refusal { status, reason: in_words(result) }),
+    }
+}
+
+/// Returns status, type and reason of an item. The reason may quote the event, which contains no secret.
+fn in_words(result: &ItemResult) -> String {
+    let error = &result.error;
+    let (kind, reason) = (error["type"].as_str().unwrap_or("no reason"), error["reason"].as_str().unwrap_or_default());
+    let cause = error["caused_by"]["reason"].as_str().unwrap_or_default();
+    let text = [kind, reason, cause].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+    format!("{}: {}", result.status, excerpt(&text, 240, &[]))
+}

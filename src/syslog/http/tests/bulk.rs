@@ -1,0 +1,121 @@
+//! Tests of sessions with a bulk API.
+
+use super::server::{Answer, Received, Server, json};
+use super::{TOKEN, bulk_target, deliver, items, to};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Returns the ids of the documents in a request.
+fn ids(request: &Received) -> Vec<String> {
+    let actions = request.body.lines().step_by(2).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    actions.map(|action| action["create"]["_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Answers with a status for each document.
+fn results(request: &Received, mut status: impl FnMut(&str) -> u16) -> Answer {
+    let items: Vec<Value> = ids(request)
+        .iter()
+        .map(|id| {
+            let status = status(id);
+            let error = json!({"type": "some_exception", "reason": format!("reason of {id}")});
+            json!({"create": {"_index": "btrollcall", "_id": id, "status": status, "error": error}})
+        })
+        .collect();
+    json(200, &json!({"took": 3, "errors": true, "items": items}).to_string())
+}
+
+#[test]
+fn request_is_newline_delimited_json_with_an_api_key() {
+    let server = Server::start(|request| results(request, |_| 201));
+    let sent = items(&bulk_target(), 2);
+    let outcome = deliver(&to(server.url(), bulk_target()), sent.clone());
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    let [request] = server.received().try_into().unwrap();
+    assert_eq!(request.path, "/_bulk");
+    assert_eq!(request.headers["content-type"], "application/x-ndjson");
+    assert_eq!(request.headers["authorization"], format!("ApiKey {TOKEN}"));
+    assert_eq!(request.body, format!("{}\n{}\n", sent[0], sent[1]));
+}
+
+#[test]
+fn only_busy_items_are_sent_again_and_an_existing_document_is_delivered() {
+    let mut tried: BTreeMap<String, u16> = BTreeMap::new();
+    let server = Server::start(move |request| {
+        results(request, |id| {
+            let attempt = tried.entry(id.to_owned()).and_modify(|n| *n += 1).or_insert(1);
+            match (id, *attempt) {
+                ("id1", _) => 409,
+                ("id2", 1) => 429,
+                ("id3", 1 | 2) => 503,
+                ("id4", _) => 400,
+                _ => 201,
+            }
+        })
+    });
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 6));
+    assert!(outcome.result.is_ok() && outcome.decided == 6, "{outcome:?}");
+    let sent: Vec<Vec<String>> = server.received().iter().map(ids).collect();
+    assert_eq!(sent[0].len(), 6);
+    assert_eq!(sent[1..], [vec!["id2".to_owned(), "id3".to_owned()], vec!["id3".to_owned()]]);
+    let [(item, refusal)] = outcome.dead.try_into().unwrap();
+    assert!(item.ends_with("{\"n\":4}"), "{item}");
+    assert_eq!((refusal.status, refusal.reason.as_str()), (400, "400: some_exception: reason of id4"));
+}
+
+#[test]
+fn item_that_stays_busy_holds_back_only_what_follows_it() {
+    let server = Server::start(|request| results(request, |id| if id == "id2" { 429 } else { 201 }));
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 5));
+    assert!(outcome.error().contains("429: some_exception"), "{outcome:?}");
+    assert_eq!(outcome.decided, 2, "id0 and id1");
+    assert_eq!(server.received().len(), 1 + 5 - 1);
+}
+
+#[test]
+fn fewer_results_than_events_and_results_of_others_deliver_nothing() {
+    for answer in [
+        json!({"errors": false, "items": []}),
+        json!({"errors": false, "items": [{"create": {"_id": "id0", "status": 201}}]}),
+        json!({"errors": false, "items": [
+            {"create": {"_id": "id1", "status": 201}}, {"create": {"_id": "id0", "status": 201}},
+        ]}),
+    ] {
+        let server = Server::start(move |_| json(200, &answer.to_string()));
+        let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 2));
+        assert!(outcome.error().contains("results for 2 events"), "{outcome:?}");
+        assert_eq!((outcome.decided, server.received().len()), (0, 5));
+    }
+}
+
+#[test]
+fn good_status_without_results_is_no_receipt() {
+    for body in ["", "{\"errors\":false}", "<html></html>", "{\"items\":[{\"index\":{\"status\":201}}]}"] {
+        let server = Server::start(move |_| json(200, body));
+        let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 1));
+        assert!(outcome.error().contains("no response of a bulk API; check url"), "{outcome:?}");
+        assert_eq!(outcome.decided, 0);
+    }
+}
+
+#[test]
+fn missing_right_and_missing_index_of_an_item_name_their_key_and_nothing_is_given_up() {
+    for (status, cure) in [(403, "the API key in token"), (404, "correct index")] {
+        let server = Server::start(move |request| results(request, |id| if id == "id1" { status } else { 201 }));
+        let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 3));
+        assert!(outcome.error().contains(cure), "{outcome:?}");
+        assert_eq!((outcome.decided, outcome.dead.len()), (0, 0));
+    }
+}
+
+#[test]
+fn request_that_cannot_be_parsed_is_halved_until_the_guilty_event_is_alone() {
+    let server = Server::start(|request| {
+        if ids(request).iter().any(|id| id == "id5") {
+            return json(400, "{\"error\":{\"type\":\"parse_exception\",\"reason\":\"bad\"},\"status\":400}");
+        }
+        results(request, |_| 201)
+    });
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 8));
+    assert!(outcome.result.is_ok() && outcome.decided == 8, "{outcome:?}");
+    assert!(outcome.dead.len() == 1 && outcome.dead[0].0.ends_with("{\"n\":5}"), "{:?}", outcome.dead);
+}

@@ -1,0 +1,120 @@
+//! Tests of sessions with a Splunk HTTP Event Collector.
+
+use super::server::{Received, Server, json};
+use super::{TOKEN, deliver, hec_target, items, to};
+use crate::syslog::session::DeliveryError;
+
+const SUCCESS: &str = "{\"text\":\"Success\",\"code\":0}";
+
+/// Delivers three events to a server that answers every request in this way. Returns the error.
+fn refusal(status: u16, body: &'static str) -> (String, usize) {
+    let server = Server::start(move |_| json(status, body));
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 3));
+    assert_eq!((outcome.decided, outcome.dead.len()), (0, 0), "{outcome:?}");
+    (outcome.error(), server.received().len())
+}
+
+#[test]
+fn events_are_sent_one_after_the_other_with_token_and_channel() {
+    let server = Server::start(|_| json(200, SUCCESS));
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 3));
+    assert!(outcome.result.is_ok() && outcome.decided == 3, "{outcome:?}");
+    let [request] = server.received().try_into().unwrap();
+    assert_eq!(request.path, "/services/collector/event");
+    assert_eq!(request.headers["authorization"], format!("Splunk {TOKEN}"));
+    assert_eq!(request.body, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}");
+    let channel = &request.headers["x-splunk-request-channel"];
+    let parts: Vec<usize> = channel.split('-').map(str::len).collect();
+    assert_eq!((parts.as_slice(), channel.as_bytes()[14]), ([8, 4, 4, 4, 12].as_slice(), b'4'), "{channel}");
+}
+
+#[test]
+fn requests_have_at_most_512_kib_and_500_events() {
+    let server = Server::start(|_| json(200, SUCCESS));
+    let long = format!("{{\"n\":\"{}\"}}", "x".repeat(60_000));
+    let mut sent = vec![long; 10];
+    sent.extend(items(&hec_target(), 700));
+    let outcome = deliver(&to(server.url(), hec_target()), sent.clone());
+    assert!(outcome.result.is_ok() && outcome.decided == 710, "{outcome:?}");
+    let bodies: Vec<String> = server.received().into_iter().map(|request| request.body).collect();
+    assert!(bodies.iter().all(|body| body.len() <= 512 << 10 && body.lines().count() <= 500));
+    assert_eq!(bodies.len(), 3);
+    assert_eq!(bodies.join("\n"), sent.join("\n"));
+}
+
+#[test]
+fn wrong_token_and_wrong_index_name_their_key_and_nothing_is_given_up() {
+    for (status, body, cure) in [
+        (403, "{\"text\":\"Invalid token\",\"code\":4}", "check token"),
+        (403, "{\"text\":\"Token disabled\",\"code\":1}", "enable the token"),
+        (401, "{\"text\":\"Token is required\",\"code\":2}", "check token"),
+        (400, "{\"text\":\"Incorrect index\",\"code\":7,\"invalid-event-number\":0}", "or correct index"),
+        (404, "{\"text\":\"The requested URL was not found on this server.\",\"code\":404}", "check url"),
+    ] {
+        let (error, requests) = refusal(status, body);
+        assert!(error.contains(cure) && error.contains(&status.to_string()), "{error}");
+        assert_eq!(requests, 1, "an answer that a setting causes is not tried again");
+    }
+}
+
+#[test]
+fn busy_server_is_tried_five_times() {
+    let (error, requests) = refusal(503, "{\"text\":\"Server is busy\",\"code\":9}");
+    assert!(error.contains("503") && error.contains("Server is busy"), "{error}");
+    assert_eq!(requests, 5);
+}
+
+#[test]
+fn receipt_of_anything_else_is_none() {
+    for body in ["", "{}", "<html><title>Welcome</title></html>", "{\"text\":\"Success\",\"code\":3}", "[]"] {
+        let (error, _) = refusal(200, body);
+        assert!(error.contains("no receipt of a Splunk HTTP Event Collector; check url"), "{error}");
+    }
+}
+
+/// Answers events with an acknowledgement number, and questions about it by `answer`.
+fn acknowledging(mut answer: impl FnMut(usize) -> &'static str + Send + 'static) -> Server {
+    let mut asked = 0;
+    Server::start(move |request: &Received| {
+        if request.path == "/services/collector/event" {
+            return json(200, "{\"text\":\"Success\",\"code\":0,\"ackId\":7}");
+        }
+        asked += 1;
+        json(200, answer(asked))
+    })
+}
+
+#[test]
+fn events_count_only_after_the_indexers_have_acknowledged_them() {
+    let late = |asked| if asked < 3 { "{\"acks\":{\"7\":false}}" } else { "{\"acks\":{\"7\":true}}" };
+    let server = acknowledging(late);
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 2));
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    let received = server.received();
+    assert_eq!(received.len(), 4, "one request and three questions");
+    let channel = &received[0].headers["x-splunk-request-channel"];
+    for question in &received[1..] {
+        assert_eq!(question.path, format!("/services/collector/ack?channel={channel}"));
+        assert_eq!(question.body, "{\"acks\":[7]}");
+        assert_eq!(question.headers["authorization"], format!("Splunk {TOKEN}"));
+    }
+}
+
+#[test]
+fn acknowledgement_that_never_comes_leaves_the_events_queued() {
+    let server = acknowledging(|_| "{\"acks\":{\"7\":false}}");
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 2));
+    assert!(matches!(outcome.result, Err(DeliveryError::NotAcknowledged(_))), "{outcome:?}");
+    assert_eq!(outcome.decided, 0);
+    assert_eq!(server.received().iter().filter(|request| request.path.ends_with("/event")).count(), 1);
+}
+
+#[test]
+fn acknowledgement_of_another_form_is_none() {
+    let server = acknowledging(|_| "{\"acks\":{\"8\":true},\"7\":true}");
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 1));
+    assert!(matches!(outcome.result, Err(DeliveryError::NotAcknowledged(_))), "{outcome:?}");
+    let server = acknowledging(|_| "yes");
+    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 1));
+    assert!(outcome.error().contains("no acknowledgement"), "{outcome:?}");
+}

@@ -1,0 +1,41 @@
+//! Webhooks: batches of CloudEvents with the headers of the Standard Webhooks specification. Pure.
+
+use super::reading::{Reading, Reply, of_status};
+use super::{HttpRequest, SigningKey};
+use crate::model::Fingerprint;
+
+/// Returns the request with these items. The same items always have the same `webhook-id`.
+pub(super) fn request(url: &str, key: &SigningKey, items: &[&str], now: i64) -> HttpRequest {
+    let body = format!("[{}]", items.join(","));
+    let id = format!("msg_{}", Fingerprint::of(&["w1", &body]));
+    let signature = key.sign(&id, now, &body);
+    HttpRequest {
+        url: url.to_owned(),
+        headers: vec![
+            ("content-type", "application/cloudevents-batch+json".to_owned()),
+            ("webhook-id", id),
+            ("webhook-timestamp", now.to_string()),
+            ("webhook-signature", signature),
+        ],
+        body,
+    }
+}
+
+/// Returns what a response says about the events of its request. Any 2xx is the receipt; its body means nothing.
+pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
+    match reply.status {
+        200..=299 => Reading::all_delivered(count),
+        400 if names_the_signature(reply.body) => Reading::Stop(format!(
+            "the receiver answered {}; compare signing_key with the secret of the receiver, and synchronise the clocks (NTP)",
+            reply.words
+        )),
+        400 | 422 => Reading::BadData(reply.refusal()),
+        _ => of_status(reply, "signing_key, and whether the receiver demands another credential"),
+    }
+}
+
+/// Checks whether the receiver refuses the signature. Many answer 400 then, and not 401.
+fn names_the_signature(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    ["signature", "webhook-id", "webhook-timestamp", "timestamp too"].iter().any(|word| text.contains(word))
+}

@@ -1,0 +1,68 @@
+//! Dead letters: events that their receiver can never accept. They leave the queue, and a file keeps each with the reason.
+//!
+//! `<state_dir>/spool/dead/<run_id>.<n>.jsonl` has the name of the batch. Each line is a JSON object. Nothing reads these
+//! files again: they are for people.
+
+use super::{Batch, Spool, SpoolError, io_error, sync};
+use crate::model::instant_text;
+use crate::syslog::http::Refusal;
+use chrono::{SubsecRound, Utc};
+use serde_json::{Value, json};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+/// Name of the folder in the spool.
+pub(super) const DEAD: &str = "dead";
+
+impl Spool {
+    /// Returns the folder of the dead letters. It exists only if there are any.
+    pub fn dead_letters(&self) -> PathBuf {
+        self.dir.join(DEAD)
+    }
+
+    /// Appends events of a batch to its dead letters and syncs them to the disk. A caller may forget the events after that.
+    pub fn bury<'e>(
+        &self,
+        batch: &Batch,
+        events: impl Iterator<Item = (&'e str, &'e Refusal)>,
+    ) -> Result<u64, SpoolError> {
+        let time = instant_text(Utc::now().trunc_subsecs(3));
+        let (mut text, mut count) = (String::new(), 0);
+        for (item, Refusal { status, reason }) in events {
+            let line = json!({
+                "time": time,
+                "destination": batch.destination,
+                "status": status,
+                "reason": reason,
+                "event": event_of(item),
+            });
+            text.extend([line.to_string().as_str(), "\n"]);
+            count += 1;
+        }
+        if count > 0 {
+            self.append_dead(batch, &text)?;
+        }
+        Ok(count)
+    }
+
+    fn append_dead(&self, batch: &Batch, text: &str) -> Result<(), SpoolError> {
+        let dir = self.dead_letters();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(io_error("create the folder", &dir))?;
+        let path = dir.join(batch.path.file_name().unwrap_or_default());
+        // 0600, because events contain names of accounts.
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+        written.map_err(io_error("write", &path))?;
+        sync(&dir)?;
+        sync(&self.dir)
+    }
+}
+
+/// Returns the event of an item as JSON. The first line of an item for the bulk API is its action.
+fn event_of(item: &str) -> Value {
+    let event = item.lines().next_back().unwrap_or_default();
+    serde_json::from_str(event).unwrap_or_else(|_| Value::from(item))
+}
