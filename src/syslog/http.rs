@@ -91,7 +91,7 @@ struct RequestContext<'a> {
 }
 
 impl HttpDestination {
-    /// Renders the item of an event. See [`item::render`].
+    /// Renders the item of an event.
     pub fn render(&self, sender: &Sender, message: &Message<'_>) -> String {
         item::render(&self.target, sender, message)
     }
