@@ -18,6 +18,7 @@ RUN = (
     "sh,tls",
     "conf,rsyslog",
     "conf,rsyslog-local",
+    "conf,rsyslog-sentinel",
     "conf,rsyslog-relp",
     "conf,rsyslog-relp-tls",
     "conf,syslog-ng",

@@ -43,6 +43,7 @@ pub use paths::STATE_DIR;
 pub use problem::{ConfigProblem, Place};
 pub use reference::{ReferenceContext, with_credential};
 pub use similar::{KnownWords, nearest};
+pub use syslog::destination_in_words;
 
 use crate::digest::sha256_hex;
 use crate::escape::shell_word;

@@ -132,6 +132,14 @@ pub enum Send {
 }
 
 impl Send {
+    /// Returns the settings in force in words.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::All => "send \"all\"".to_owned(),
+            Self::Transitions { remind_days } => format!("send \"transitions\", remind_days {remind_days}"),
+        }
+    }
+
     /// Returns why a finding of a run at this instant is sent; `None` if it is not sent.
     pub fn occasion(self, finding: &Finding, past: &KnownFindings, as_of: Instant) -> Option<Occasion> {
         let happened = past.transition(finding);

@@ -8,7 +8,7 @@ mod paths;
 use super::stdout::{Printed, print_summary};
 use super::{configuration, counted, log_config_error};
 use crate::cli::{CheckArgs, Global};
-use crate::config::Config;
+use crate::config::{Config, destination_in_words};
 use crate::escape::Lines;
 use crate::event::Observer;
 use crate::model::ListKind;
@@ -61,9 +61,7 @@ pub(super) fn check(global: &Global, args: CheckArgs) -> Exit {
         checks.note("no [[syslog]] or [[http]] destination: findings will not be sent to a SIEM");
     }
     for destination in &config.destinations {
-        if let Destination::Http(http) = destination {
-            checks.good(format!("{}: {}", http.url, http.in_words()));
-        }
+        checks.good(format!("{}: {}", destination.url(), destination_in_words(destination)));
     }
     check_snapshots(&config.output.dir, &mut checks);
     let impossible = paths::impossible(&config);

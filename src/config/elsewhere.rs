@@ -105,7 +105,7 @@ const OTHER_WORDS: [(&str, &[&str], &str); 16] = [
     ("[[http]]", &["verify", "verify_ssl", "verify_tls", "insecure", "skip_verify", "tls_verify"], NO_SWITCH),
     ("[[http]]", &["api_key"], "write token = { file = \"/path\" }"),
     ("[[http]]", &["secret"], "write signing_key = { file = \"/path\" }"),
-    ("[[http]]", &["type", "kind", "profile"], "write target"),
+    ("[[http]]", &["type", "kind"], "write target"),
 ];
 const NO_SWITCH: &str = "certificates are always verified; name that of the issuer in ca_file";
 

@@ -53,6 +53,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -
 
 fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Option<HttpDestination> {
     let word = section.required_word("target", &TARGETS);
+    check_profile(section, word);
     // Without a valid target the table is refused; its other keys are checked as those of a webhook.
     let assumed = word.unwrap_or(Word::Webhook);
     let url = url(section, assumed);
@@ -65,6 +66,14 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     section.reject_unknown_keys();
     word?;
     Some(HttpDestination { url: url?, target: target?, send, ca_file, client_identity, requests_per_second })
+}
+
+/// Reads `profile`. A target has one form only, so a profile can only repeat its name.
+fn check_profile(section: &Section<'_>, target: Option<Word>) {
+    let profile = section.one_of("profile", &TARGETS, None);
+    if profile.is_some() && target.is_some() && profile != target {
+        section.problem("profile", "names another target; write the name of the target, or remove it");
+    }
 }
 
 /// Reads the keys that depend on the target.

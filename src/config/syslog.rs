@@ -8,7 +8,8 @@ use super::host;
 use super::reference::ReferenceContext;
 use super::section::Section;
 use super::similar::not_one_of;
-use crate::syslog::{Framing, OcsfFinding, Payload, Proof, Protocol, Send, SyslogDestination, Transport};
+use crate::report::thousands;
+use crate::syslog::{Destination, Framing, OcsfFinding, Payload, Proof, Protocol, Send, SyslogDestination, Transport};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -22,6 +23,8 @@ const PAYLOADS: [(&str, Payload); 4] = [
 const OCSF_FINDINGS: [(&str, OcsfFinding); 2] =
     [("iam-analysis", OcsfFinding::IamAnalysis), ("detection", OcsfFinding::Detection)];
 const FRAMINGS: [(&str, Framing); 2] = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
+
+const PROOFS: [(&str, Proof); 2] = [("close", Proof::Close), ("sent", Proof::Sent)];
 
 /// Defaults for a named receiver.
 struct Profile {
@@ -38,10 +41,11 @@ const fn profile(name: &'static str, protocol: Protocol, framing: Framing) -> Pr
 }
 
 /// Profiles of the receivers that this version supports. The first one is the default.
-const PROFILES: [Profile; 10] = [
+const PROFILES: [Profile; 11] = [
     profile("generic-5425", Protocol::Rfc5424, Framing::OctetCounting),
     // RELP has frames of its own, so this profile sets no framing.
     profile("rsyslog-relp", Protocol::Rfc5424, Framing::OctetCounting),
+    profile("syslog-ng", Protocol::Rfc5424, Framing::OctetCounting),
     profile("syslog-ng-network", Protocol::Rfc5424, Framing::Newline),
     profile("sc4s", Protocol::Rfc5424, Framing::Newline),
     profile("elastic", Protocol::Rfc5424, Framing::Newline),
@@ -102,6 +106,36 @@ pub(super) fn read(sections: Vec<Section<'_>>, context: &ReferenceContext<'_>) -
         }
     }
     destinations
+}
+
+/// Returns the settings in force of a destination in words, without secrets.
+pub fn destination_in_words(destination: &Destination) -> String {
+    let to = match destination {
+        Destination::Http(http) => return http.in_words(),
+        Destination::Syslog(syslog) => syslog,
+    };
+    let mut words = vec![
+        format!("protocol {}", word(&PROTOCOLS, to.protocol)),
+        match to.payload {
+            Payload::Ocsf(finding) => format!("payload ocsf, ocsf_finding {}", word(&OCSF_FINDINGS, finding)),
+            payload => format!("payload {}", word(&PAYLOADS, payload)),
+        },
+        format!("facility {}", word(&FACILITIES, to.facility)),
+        to.send.in_words(),
+    ];
+    if to.transport.is_datagram() {
+        words.push(format!("events_per_second {}", to.events_per_second));
+    } else if !to.transport.is_relp() {
+        words.push(format!("framing {}", word(&FRAMINGS, to.framing)));
+        words.push(format!("delivery_proof {}", word(&PROOFS, to.proof)));
+    }
+    words.push(format!("at most {} octets an event", thousands(to.max_frame_octets() as u64)));
+    words.join(", ")
+}
+
+/// Returns the word for a meaning.
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
+    words.iter().find(|(_, other)| *other == meaning).map_or("", |(word, _)| word)
 }
 
 /// Reads one destination. It reads all keys before it returns, so that every problem is reported.
@@ -186,10 +220,9 @@ fn framing(section: &Section<'_>, transport: Option<&Transport>, profile: &Profi
 /// Reads `delivery_proof`. A datagram has no session, and RELP has acknowledgements, so their transports do not have this
 /// key.
 fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
-    let words = [("close", Proof::Close), ("sent", Proof::Sent)];
     let is_datagram = transport.is_some_and(Transport::is_datagram);
     let is_relp = transport.is_some_and(Transport::is_relp);
-    let wanted = section.one_of("delivery_proof", &words, (!is_datagram && !is_relp).then_some("close"));
+    let wanted = section.one_of("delivery_proof", &PROOFS, (!is_datagram && !is_relp).then_some("close"));
     if section.has("delivery_proof") && is_datagram {
         section.problem(
             "delivery_proof",

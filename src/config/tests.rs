@@ -361,6 +361,30 @@ fn invalid_toml_is_reported_with_its_line_number_and_without_its_text() {
 }
 
 #[test]
+fn settings_in_force_of_a_destination_are_those_of_its_profile_and_of_the_keys_that_win() {
+    for (keys, expected) in [
+        (
+            "url = \"tls://s\"\nprofile = \"qradar-leef\"\nfacility = \"local1\"",
+            "protocol rfc3164, payload leef, facility local1, send \"transitions\", remind_days 7, framing newline, \
+             delivery_proof close, at most 4,000 octets an event",
+        ),
+        (
+            "url = \"udp://s\"\nprofile = \"ocsf-lake\"\nsend = \"all\"",
+            "protocol rfc5424, payload ocsf, ocsf_finding iam-analysis, facility audit, send \"all\", \
+             events_per_second 500, at most 1,180 octets an event",
+        ),
+        (
+            "url = \"relp://s\"\nprofile = \"rsyslog-relp\"\npayload = \"cef\"",
+            "protocol rfc5424, payload cef, facility audit, send \"transitions\", remind_days 7, \
+             at most 8,000 octets an event",
+        ),
+    ] {
+        let config = load(&format!("{MINIMAL}[[syslog]]\n{keys}\n")).unwrap();
+        assert_eq!(destination_in_words(&config.destinations[0]), expected);
+    }
+}
+
+#[test]
 fn plain_http_is_accepted_for_loopback_addresses_only() {
     for (url, fits) in [
         ("http://127.0.0.1:8080", true),

@@ -57,9 +57,7 @@ impl Exit {
             Self::Usage => "usage or configuration error; nothing was contacted",
             Self::Partial => "published, but at least one source is partial: not proven complete",
             Self::Guarded => "a guard set a source aside: it came back empty or shrank beyond the limit",
-            Self::Waiting => {
-                "events are queued for the next run, or were refused for ever; published, unless the spool is full"
-            }
+            Self::Waiting => "events are queued, or were refused for ever; published, unless the spool is full",
             Self::Locked => "another run holds the lock",
             Self::Findings => "published and delivered; findings at or above --fail-on",
         }

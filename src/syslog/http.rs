@@ -104,10 +104,7 @@ impl HttpDestination {
             HttpTarget::ElasticBulk { index, .. } => format!("elastic-bulk, index {index:?}"),
             HttpTarget::Webhook { .. } => "webhook".to_owned(),
         };
-        let send = match self.send {
-            Send::All => "send \"all\"".to_owned(),
-            Send::Transitions { remind_days } => format!("send \"transitions\", remind_days {remind_days}"),
-        };
+        let send = self.send.in_words();
         format!("{target}, {send}, requests_per_second {}", self.requests_per_second)
     }
 

@@ -136,3 +136,10 @@ fn configuration_is_shown_without_its_secrets() {
     assert!(Config::load_without_secrets(&path, &|_| None).is_ok(), "no variable is set");
     assert!(shown(&with(&format!("{WEBHOOK}url = \"https://s\""))).contains("environment variable KEY is not set"));
 }
+
+#[test]
+fn profile_repeats_the_name_of_the_target_and_no_other() {
+    assert!(read(&format!("{HEC}url = \"https://s:8088\"\nprofile = \"splunk-hec\"")).is_ok());
+    let why = problem(&format!("{HEC}url = \"https://s:8088\"\nprofile = \"webhook\""));
+    assert!(why.contains("profile: names another target; write the name of the target"), "{why}");
+}

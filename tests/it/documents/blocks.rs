@@ -30,7 +30,7 @@ until = 2027-03-31
 "#;
 
 /// Info strings of blocks that are run, here or by `.ci/documents`, and of those that are only shown.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "toml",
     "toml,error",
     "toml,exceptions",
@@ -44,6 +44,7 @@ const KNOWN: [&str; 20] = [
     "sql",
     "conf,rsyslog",
     "conf,rsyslog-local",
+    "conf,rsyslog-sentinel",
     "conf,rsyslog-relp",
     "conf,rsyslog-relp-tls",
     "conf,syslog-ng",
