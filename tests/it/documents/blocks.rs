@@ -1,6 +1,7 @@
 //! Blocks of configuration and of events.
 
-use super::markdown::{Block, documents};
+use super::codes::compare_or_write;
+use super::markdown::{Block, documents, root};
 use crate::receiver::Receiver;
 use crate::rig::{Rig, as_of, assert_exit, private};
 use bt_rollcall::config::{Config, ConfigError};
@@ -61,6 +62,21 @@ fn every_block_of_the_documents_says_how_it_is_run() {
             assert!(KNOWN.contains(&info.as_str()), "{place}: ```{info} is not one of {KNOWN:?}");
         }
     }
+}
+
+/// `.ci/documents` runs these blocks. As files they can be copied to a receiver.
+#[test]
+fn configurations_of_receivers_are_files_too() {
+    let mut count = 0;
+    for document in documents() {
+        for Block { info, text, .. } in document.blocks() {
+            let Some(name) = info.strip_prefix("conf,") else { continue };
+            let path = format!("reports/siem/receivers/{name}.conf");
+            compare_or_write(&path, &fs::read_to_string(root(&path)).unwrap_or_default(), &text);
+            count += 1;
+        }
+    }
+    assert_eq!(count, fs::read_dir(root("reports/siem/receivers")).unwrap().count());
 }
 
 /// Loads a text as the configuration of a host. Files, variables and credentials that it names exist.
