@@ -14,6 +14,7 @@ use crate::escape::shell_word;
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The result of the delivery to one destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,12 +86,13 @@ fn drain_to(
     damaged: &mut Vec<SpoolError>,
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
+    let mut timing = *timing;
     for batch in batches {
         if entry.error.is_some() {
             entry.waiting += batch.waiting();
             continue;
         }
-        let Sent { acknowledged, dead, result } = send(spool, destination, batch, timing, is_stopped);
+        let Sent { acknowledged, dead, result } = send(spool, destination, batch, &timing, is_stopped);
         entry.dead += dead;
         let result = match result {
             Err(DeliveryError::Spool(error)) => {
@@ -105,6 +107,8 @@ fn drain_to(
         entry.delivered += done.saturating_sub(dead);
         entry.waiting += batch.waiting() - done;
         entry.error = result.err().map(|error| error.to_string());
+        // The receiver has just accepted us. If it refuses us now, the wait before our close notices it.
+        timing.grace = Duration::ZERO;
     }
     entry
 }

@@ -13,7 +13,8 @@ pub struct Timing {
     pub connect: Duration,
     /// For a write that the receiver takes nothing of.
     pub write: Duration,
-    /// Wait before the first frame. A receiver that refuses us closes within it; TLS 1.3 gives no other sign.
+    /// Wait before the first frame of the first session. A receiver that refuses us closes within it; TLS 1.3 gives no
+    /// other sign.
     pub grace: Duration,
     /// Wait after the last frame, before we close. A receiver that did not understand the framing closes within it.
     pub early_end: Duration,

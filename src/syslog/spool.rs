@@ -43,8 +43,9 @@ const STAGED: &str = ".staged-";
 const QUEUED: &str = ".jsonl";
 /// Ending of damaged files, after their own name.
 const DAMAGED: &str = ".damaged";
-/// Largest number of frames in a batch. Receivers take at least 1,000 frames a second, so a session takes seconds.
-const BATCH: usize = 5_000;
+/// Largest number of frames in a batch. Receivers take at least 1,000 frames a second, so a session takes 20 seconds. Each
+/// session also waits for signs of refusal, so small batches would make delivery slow.
+const BATCH: usize = 20_000;
 
 /// Why the spool could not be used. The text follows "failed to".
 #[derive(Debug, thiserror::Error)]

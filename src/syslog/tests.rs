@@ -342,10 +342,10 @@ fn many_events_are_split_into_several_batches_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
     let mut staged = spool.stage(RUN);
-    staged.write("tls://a", (0..12_000).map(|n| n.to_string())).unwrap();
+    staged.write("tls://a", (0..45_000).map(|n| n.to_string())).unwrap();
     staged.commit().unwrap();
     let batches = spool.pending().unwrap().batches;
-    assert_eq!(batches.iter().map(|batch| batch.frames).collect::<Vec<_>>(), [5_000, 5_000, 2_000]);
+    assert_eq!(batches.iter().map(|batch| batch.frames).collect::<Vec<_>>(), [20_000, 20_000, 5_000]);
     let frames: Vec<String> = batches.iter().flat_map(|batch| batch.each().unwrap().map(Result::unwrap)).collect();
     assert!(frames.iter().enumerate().all(|(n, frame)| *frame == n.to_string()));
 }
