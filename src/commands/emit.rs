@@ -92,6 +92,7 @@ fn test(config: &Config, stop: &Stop) -> Exit {
     text.line("look for it at each receiver:");
     text.line(format_args!("  code       run.test, with the id {}", of_test(&facts).id));
     text.line(format_args!("  text       {}", shown_test_text()));
+    text.line("             in LEEF ^ is \u{ff3e}, because the format has no escapes");
     text.line(
         "  records    exactly one; a second one that begins with \"<110>1 newline\" shows wrong framing or parsing",
     );

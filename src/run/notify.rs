@@ -76,12 +76,25 @@ pub(super) fn stage_completed(
             let occasion = destination.send().occasion(finding, facts.past, facts.as_of)?;
             Some(finding_facts(facts, &removed, finding, occasion))
         };
-        let findings: Vec<FindingFacts<'_>> = facts.findings.iter().filter_map(sent).collect();
+        let mut findings: Vec<FindingFacts<'_>> = facts.findings.iter().filter_map(sent).collect();
+        findings.sort_by_key(|finding| place_of(finding.occasion));
         let messages = of_published(&of_run, facts.changes, &findings, &suspects, &completed).zip(1..);
         let frames = messages.map(|(message, sequence)| destination.render(&sender, &message, sequence));
         staged.write(destination.url(), frames)?;
     }
     Ok(staged)
+}
+
+/// Returns the place of findings among those of a run: first what is over, then what is new, and what is known last.
+fn place_of(occasion: Occasion) -> u8 {
+    match occasion {
+        Occasion::Resolved => 0,
+        Occasion::Opened => 1,
+        Occasion::Reopened => 2,
+        Occasion::Changed => 3,
+        Occasion::Excepted => 4,
+        Occasion::Reminder => 5,
+    }
 }
 
 /// Returns the facts of a run without a baseline.

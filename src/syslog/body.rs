@@ -30,6 +30,9 @@ pub(super) const LONG_TEXTS: [usize; 3] = [512, 256, 128];
 /// See [`LONG_TEXTS`].
 pub(super) const SHORT_TEXTS: [usize; 5] = [64, 48, 32, 16, 8];
 
+/// Longest value of a changed field that is kept as long as possible, in characters. Records as JSON are longer.
+pub(super) const SHORT_VALUE: usize = 64;
+
 /// Cuts a text to `limit` characters.
 pub(super) fn cut(text: &mut String, limit: usize) {
     if let Some((at, _)) = text.char_indices().nth(limit) {

@@ -24,15 +24,22 @@ const ECS_VERSION: &str = "9.4.0";
 static SHAPE: JsonShape = JsonShape {
     optional: &OPTIONAL_FIELDS,
     sources: &["btrollcall", "run", "sources"],
+    values: &[&["btrollcall", "change", "before"], &["btrollcall", "change", "after"]],
     texts: &[
         &["message"],
-        &["user"],
-        &["group"],
+        &["user", "name"],
+        &["user", "full_name"],
+        &["group", "name"],
         &["observer"],
         &["host"],
-        &["btrollcall", "finding", "subject"],
-        &["btrollcall", "change", "subject"],
         &["event", "reason"],
+    ],
+    last: &[&["user", "email"]],
+    ids: &[
+        &["user", "id"],
+        &["group", "id"],
+        &["btrollcall", "finding", "subject", "id"],
+        &["btrollcall", "change", "subject", "id"],
     ],
     truncated: &["btrollcall", "truncated"],
 };

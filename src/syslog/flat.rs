@@ -2,7 +2,7 @@
 //!
 //! The account is the object of an event. A snapshot does not show who changed it, so that no event names an actor.
 
-use super::body::{Body, LONG_TEXTS, SHORT_TEXTS, cut, replace_control_characters};
+use super::body::{Body, LONG_TEXTS, SHORT_TEXTS, SHORT_VALUE, cut, replace_control_characters};
 use super::codes::severity_number;
 use super::facts::FindingFacts;
 use super::message::{About, Message};
@@ -81,8 +81,12 @@ const TRUNCATED: Key = custom("cfp1", "truncated", 1);
 /// Values that a body loses first when it is too long, in this order.
 const OPTIONAL: [Key; 12] =
     [BEFORE, AFTER, LINE, REASON, EVENT_ID_TEXT, SOURCE_HOST, LAST_LOGIN, AGE, START, SOURCES, RUN_ID, GROUP_NAME];
-/// Values that are cut at last.
-const TEXTS: [Key; 5] = [ACCOUNT_NAME, SOURCE, ACCOUNT_ID, GROUP_ID, FIELD];
+/// Values of a changed field. Short ones leave after the other optional values, because rules compare them.
+const CHANGED: [Key; 2] = [BEFORE, AFTER];
+/// Texts that are cut at last.
+const TEXTS: [Key; 3] = [ACCOUNT_NAME, SOURCE, FIELD];
+/// Ids of subjects. They are cut only where nothing else is left: two subjects could have one id then.
+const IDS: [Key; 2] = [ACCOUNT_ID, GROUP_ID];
 
 /// Values of an event, in the order in which they are written.
 pub(super) struct Values(Vec<(Key, String)>);
@@ -265,14 +269,20 @@ pub(super) struct FlatBody {
 /// A step that makes a body shorter.
 enum Step {
     Remove(Key),
-    Cut(usize),
+    RemoveLong(Key),
+    Cut(&'static [Key], usize),
 }
 
 impl FlatBody {
     /// Creates a whole body.
     pub(super) fn new(header: String, Values(values): Values, write: Write) -> Self {
-        let steps = OPTIONAL.map(Step::Remove).into_iter().chain(LONG_TEXTS.map(Step::Cut));
-        let steps: Vec<Step> = steps.chain(SHORT_TEXTS.map(Step::Cut)).collect();
+        let optional = OPTIONAL.into_iter().map(|key| match CHANGED.contains(&key) {
+            true => Step::RemoveLong(key),
+            false => Step::Remove(key),
+        });
+        let cuts = |keys| LONG_TEXTS.into_iter().chain(SHORT_TEXTS).map(move |limit| Step::Cut(keys, limit));
+        let steps = optional.chain(CHANGED.map(Step::Remove)).chain(cuts(&TEXTS));
+        let steps: Vec<Step> = steps.chain(cuts(&IDS)).collect();
         Self { header, values, write, steps: steps.into_iter() }
     }
 }
@@ -287,8 +297,11 @@ impl Body for FlatBody {
         mark_truncated(&mut self.values);
         match step {
             Step::Remove(key) => self.values.retain(|(other, _)| *other != key),
-            Step::Cut(limit) => {
-                for (_, text) in self.values.iter_mut().filter(|(key, _)| TEXTS.contains(key)) {
+            Step::RemoveLong(key) => {
+                self.values.retain(|(other, text)| *other != key || text.chars().count() <= SHORT_VALUE);
+            }
+            Step::Cut(keys, limit) => {
+                for (_, text) in self.values.iter_mut().filter(|(key, _)| keys.contains(key)) {
                     cut(text, limit);
                 }
             }

@@ -1,6 +1,6 @@
 //! A JSON body: ASCII, and within the size of a frame. Pure.
 
-use super::body::{Body, LONG_TEXTS, SHORT_TEXTS, cut, replace_control_characters};
+use super::body::{Body, LONG_TEXTS, SHORT_TEXTS, SHORT_VALUE, cut, replace_control_characters};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::vec::IntoIter;
@@ -15,8 +15,15 @@ pub(super) struct JsonShape {
     /// The list of sources. It leaves before texts become unreadable, since a shorter reason is worth less than the sources
     /// that it is about.
     pub(super) sources: Path,
-    /// Fields with texts that are cut at last. Ids and codes are not among them.
+    /// Values of a changed field. Only long ones leave in the order of `optional`, short ones after it: rules compare them.
+    pub(super) values: &'static [Path],
+    /// Texts that are cut at last, such as names.
     pub(super) texts: &'static [Path],
+    /// Fields that leave before names become unreadable: what other fields have too, and addresses. A cut address would be
+    /// another one, or none.
+    pub(super) last: &'static [Path],
+    /// Ids of subjects. They are cut only where nothing else is left: two subjects could have one id then.
+    pub(super) ids: &'static [Path],
     /// Flag of a body that lost something.
     pub(super) truncated: Path,
 }
@@ -31,7 +38,8 @@ pub(super) struct JsonBody {
 /// A step that makes a body shorter.
 enum Step {
     Remove(Path),
-    Cut(usize),
+    RemoveLong(Path),
+    Cut(&'static [Path], usize),
 }
 
 impl JsonBody {
@@ -40,9 +48,17 @@ impl JsonBody {
         let mut value = Value::Object(body);
         // Before the first measurement, because a replaced character is longer.
         each_text(&mut value, &|text| *text = replace_control_characters(text));
-        let steps = shape.optional.iter().copied().chain(message).map(Step::Remove);
-        let steps = steps.chain(LONG_TEXTS.map(Step::Cut)).chain([Step::Remove(shape.sources)]);
-        let steps: Vec<Step> = steps.chain(SHORT_TEXTS.map(Step::Cut)).collect();
+        let optional = shape.optional.iter().copied().map(|path| match shape.values.contains(&path) {
+            true => Step::RemoveLong(path),
+            false => Step::Remove(path),
+        });
+        let values = shape.values.iter().copied().chain(message).map(Step::Remove);
+        let last = shape.last.iter().copied().map(Step::Remove);
+        let steps = optional.chain(values).chain(LONG_TEXTS.map(|limit| Step::Cut(shape.texts, limit)));
+        let steps = steps.chain([Step::Remove(shape.sources)]).chain(last);
+        let steps = steps.chain(SHORT_TEXTS.map(|limit| Step::Cut(shape.texts, limit)));
+        let ids = LONG_TEXTS.into_iter().chain(SHORT_TEXTS).map(|limit| Step::Cut(shape.ids, limit));
+        let steps: Vec<Step> = steps.chain(ids).collect();
         Self { value, shape, steps: steps.into_iter() }
     }
 }
@@ -57,8 +73,15 @@ impl Body for JsonBody {
         set(&mut self.value, self.shape.truncated, Value::Bool(true));
         match step {
             Step::Remove(path) => remove(&mut self.value, path),
-            Step::Cut(limit) => {
-                for path in self.shape.texts {
+            Step::RemoveLong(path) => {
+                let is_long = |value: &Value| value.as_str().is_none_or(|text| text.chars().count() > SHORT_VALUE);
+                let value = path.iter().try_fold(&self.value, |value, key| value.get(*key));
+                if value.is_some_and(is_long) {
+                    remove(&mut self.value, path);
+                }
+            }
+            Step::Cut(paths, limit) => {
+                for path in paths {
                     at(&mut self.value, path, &|value| each_text(value, &|text| cut(text, limit)));
                 }
             }

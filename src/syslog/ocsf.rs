@@ -17,6 +17,8 @@ use crate::model::{
 };
 use serde_json::{Map, Value, json};
 
+/// Activity that the schema has no number for.
+const OTHER: u64 = 99;
 /// Version of the schema.
 const VERSION: &str = "1.8.0";
 
@@ -24,21 +26,40 @@ const VERSION: &str = "1.8.0";
 static SHAPE: JsonShape = JsonShape {
     optional: &OPTIONAL_FIELDS,
     sources: &["unmapped", "btrollcall", "run", "sources"],
+    values: &[&["unmapped", "btrollcall", "change", "before"], &["unmapped", "btrollcall", "change", "after"]],
     texts: &[
         &["message"],
         &["status_detail"],
         &["finding_info", "title"],
         &["finding_info", "desc"],
-        &["user"],
-        &["user_result"],
-        &["group"],
-        &["entity"],
+        &["user", "name"],
+        &["user", "full_name"],
+        &["group", "name"],
+        &["entity", "user", "name"],
+        &["entity", "user", "full_name"],
+        &["entity", "group", "name"],
         &["applications"],
-        &["resources"],
-        &["unmapped", "btrollcall", "account"],
+        &["resources", "name"],
+        &["unmapped", "btrollcall", "account", "source"],
         &["unmapped", "btrollcall", "source"],
-        &["unmapped", "btrollcall", "finding", "subject"],
+    ],
+    last: &[
         &["unmapped", "btrollcall", "change", "subject"],
+        &["unmapped", "btrollcall", "change", "base_run"],
+        &["user", "full_name"],
+        &["entity", "user", "full_name"],
+        &["user", "email_addr"],
+        &["entity", "user", "email_addr"],
+    ],
+    ids: &[
+        &["user", "uid"],
+        &["group", "uid"],
+        &["entity", "uid"],
+        &["entity", "user", "uid"],
+        &["entity", "group", "uid"],
+        &["resources", "uid"],
+        &["unmapped", "btrollcall", "finding", "subject", "id"],
+        &["unmapped", "btrollcall", "change", "subject", "id"],
     ],
     truncated: &["metadata", "is_truncated"],
 };
@@ -99,6 +120,10 @@ pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String,
         "metadata": metadata(message),
         "unmapped": { "btrollcall": own_fields },
     }));
+    // The number for other activities needs a name.
+    if activity == OTHER {
+        fields.insert("activity_name".to_owned(), json!(summary::action(message)));
+    }
     if let Some(reason) = summary::reason(message) {
         fields.insert("status_detail".to_owned(), json!(reason));
     }

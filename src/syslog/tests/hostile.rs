@@ -58,16 +58,23 @@ fn rendered_for(to: &Destination, count: usize) -> Vec<String> {
 fn with_events_of(round: usize, with: impl FnMut(&Message<'_>)) {
     let long = NAMES[round % NAMES.len()].repeat(200);
     // Shortening takes time, so only some of many events need it.
-    let name = if round % 7 == 6 && round < 32 { long.as_str() } else { NAMES[round % NAMES.len()] };
+    let wide = "李".repeat(120);
+    let name = match round % 7 {
+        6 if round < 32 => long.as_str(),
+        5 if round < 32 => wide.as_str(),
+        _ => NAMES[round % NAMES.len()],
+    };
     let sources = vec![SourceFacts { reason: Some(name.to_owned()), ..source("pra", "bt.example.com") }];
     let previous_started_at = Some(now() - chrono::TimeDelta::days(1));
     let run_id = format!("20261123T020000Z-{round:04x}");
     let facts = RunFacts { run_id, sources, previous_started_at, ..facts() };
     let account = || account(&format!("{name}@example.com"), name);
-    let changes = ChangeKind::ALL.map(|kind| Change {
-        event_id: Fingerprint::of(&[kind.as_str(), &facts.run_id]),
-        account: Some(Box::new(account())),
-        ..super::changes::change(kind, name)
+    let changes = ChangeKind::ALL.map(|kind| {
+        let mut change = super::changes::change(kind, name);
+        change.event_id = Fingerprint::of(&[kind.as_str(), &facts.run_id]);
+        change.account = Some(Box::new(account()));
+        change.subject.id = id_of(round).as_str().into();
+        change
     });
     let findings = Rule::ALL.map(|rule| Finding { rule, ..finding_of(rule, round, name) });
     let occasions = [
@@ -89,8 +96,13 @@ fn with_events_of(round: usize, with: impl FnMut(&Message<'_>)) {
     published.collect::<Vec<_>>().iter().chain(&others).for_each(with);
 }
 
+/// Returns the id of the subjects of a round. Only its end differs, and other texts do not contain its beginning.
+fn id_of(round: usize) -> String {
+    format!("c0ffee00-1111-2222-3333-{round:012}")
+}
+
 fn finding_of(rule: Rule, round: usize, name: &str) -> Finding {
-    let id = format!("{round}");
+    let id = id_of(round);
     let fingerprint = Fingerprint::of_finding(&SourceName::from("eu"), "rest-v3", rule, SubjectKind::User, &id);
     let subject = Subject { kind: SubjectKind::User, id: id.as_str().into(), name: Some(name.into()) };
     Finding { fingerprint, subject, ..finding(name, name) }
@@ -108,6 +120,34 @@ fn hostile_events_of_every_code_are_one_record_each_for_a_strict_parser_and_have
     let runs = ["run.completed", "run.failed", "run.suspect", "run.test"].map(str::to_owned);
     let expected = ChangeKind::ALL.map(|kind| kind.as_str().to_owned()).into_iter().chain(rules).chain(runs);
     assert_eq!(codes, expected.collect());
+}
+
+#[test]
+fn ids_stay_whole_and_no_address_is_cut_in_the_smallest_frames() {
+    for payload in [Payload::Ecs, Payload::Ocsf(OcsfFinding::IamAnalysis), Payload::Cef, Payload::Leef] {
+        let to = SyslogDestination { payload, ..packet() };
+        for frame in frames_for(&to, 400) {
+            for (at, _) in frame.match_indices("c0ffee00") {
+                let id = frame.get(at..at + id_of(0).len()).unwrap_or_default();
+                assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'), "{id}: {frame}");
+            }
+            assert_eq!(frame.matches("\"email").count(), frame.matches("@example.com\"").count(), "{frame}");
+        }
+    }
+}
+
+#[test]
+fn values_that_rules_compare_are_in_datagrams_too() {
+    let mut change = super::changes::change(ChangeKind::UserChanged, "leila.hansen");
+    change.field = Some("is_admin".into());
+    (change.before, change.after) = (Some("false".into()), Some("true".into()));
+    change.account = Some(Box::new(account("leila.hansen@example.com", &"Leila Hansen ".repeat(20))));
+    let message = message_of_change(change);
+    let frame = render(&datagram(), &sender(), &message, 1);
+    assert_eq!(body(&frame)["btrollcall"]["truncated"], true);
+    assert_eq!(body(&frame)["btrollcall"]["change"]["after"], "true");
+    let cef = render(&SyslogDestination { payload: Payload::Cef, ..packet() }, &sender(), &message, 1);
+    assert!(cef.contains("flexString2=true"), "{cef}");
 }
 
 /// Queues `EVENTS_COUNT` hostile events for each destination of the configuration `EVENTS_CONFIG`.
