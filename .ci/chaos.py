@@ -5,6 +5,7 @@ rsyslog writes each record before it confirms it (queues of type Direct). The HT
 chaos.py TRANSPORT PROGRAM FOLDER CERTIFICATE: the certificate is CERTIFICATE.pem with the key CERTIFICATE.key
 """
 
+import itertools
 import json
 import os
 import random
@@ -31,9 +32,14 @@ class Collector(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     known: ClassVar[set] = set()
+    numbers = itertools.count()
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.path.startswith("/services/collector/ack"):
+            # A number is given after the sync, so its events are stored even if this process did not give it.
+            self.answer({"acks": {str(number): True for number in json.loads(body)["acks"]}})
+            return
         lines = [line for line in body.replace("}{", "}\n{").split("\n") if line]
         if transport == "elastic-bulk":
             ids = [json.loads(line)["create"]["_id"] for line in lines[::2]]
@@ -44,7 +50,10 @@ class Collector(BaseHTTPRequestHandler):
             answer = {"errors": any(item["create"]["status"] == 409 for item in items), "items": items}
         else:
             self.store(lines)
-            answer = {"text": "Success", "code": 0}
+            answer = {"text": "Success", "code": 0, "ackId": next(self.numbers)}
+        self.answer(answer)
+
+    def answer(self, answer):
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))

@@ -6,14 +6,14 @@
 use super::Destination;
 use super::facts::RunFacts;
 use super::format::Sender;
-use super::http::HttpSession;
+use super::http::{Acceptance, HttpSession};
 use super::message::of_test;
 use super::session::{DeliveryError, Session, Timing};
 use super::spool::{Batch, Spool, SpoolError};
 use crate::escape::shell_word;
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// The result of the delivery to one destination.
@@ -76,6 +76,7 @@ pub fn deliver(
 
 /// Delivers the batches of one destination until one fails. The order of events is kept, so the rest stays queued.
 ///
+/// A batch of which the receiver refuses every event waits until the receiver has accepted an event of a later batch.
 /// A batch that turns out to be damaged is set aside, and the next ones are sent: it will not be better later.
 fn drain_to(
     spool: &Spool,
@@ -86,13 +87,26 @@ fn drain_to(
     damaged: &mut Vec<SpoolError>,
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
-    let mut timing = *timing;
-    for batch in batches {
+    let (mut timing, mut acceptance) = (*timing, Acceptance::default());
+    let mut queue: VecDeque<&Batch> = batches.iter().collect();
+    let (mut refused, mut refusal) = (Vec::new(), None);
+    while let Some(batch) = queue.pop_front() {
         if entry.error.is_some() {
             entry.waiting += batch.waiting();
             continue;
         }
-        let Sent { acknowledged, dead, result } = send(spool, destination, batch, &timing, is_stopped);
+        let Sent { acknowledged, dead, result } = send(spool, destination, batch, &timing, &mut acceptance, is_stopped);
+        if let Err(error @ DeliveryError::RefusesAll { .. }) = &result {
+            // The next batch shows whether the receiver refuses these events or everything.
+            refused.push(batch);
+            refusal = Some(error.to_string());
+            entry.error = refusal.clone().filter(|_| acceptance.is_hopeless());
+            continue;
+        }
+        if acceptance.has_accepted {
+            // Their refused events are dead now.
+            refused.drain(..).rev().for_each(|batch| queue.push_front(batch));
+        }
         entry.dead += dead;
         let result = match result {
             Err(DeliveryError::Spool(error)) => {
@@ -110,6 +124,8 @@ fn drain_to(
         // The receiver has just accepted us. If it refuses us now, the wait before our close notices it.
         timing.grace = Duration::ZERO;
     }
+    entry.waiting += refused.iter().map(|batch| batch.waiting()).sum::<u64>();
+    entry.error = entry.error.or(refusal.filter(|_| !refused.is_empty()));
     entry
 }
 
@@ -128,6 +144,7 @@ fn send(
     destination: &Destination,
     batch: &Batch,
     timing: &Timing,
+    acceptance: &mut Acceptance,
     is_stopped: &dyn Fn() -> bool,
 ) -> Sent {
     let (mut cursor, mut acknowledged, mut dead) = (batch.cursor(), 0, 0);
@@ -145,7 +162,7 @@ fn send(
         Destination::Syslog(destination) => Session { destination, frames, timing, is_stopped }.run(&mut record),
         Destination::Http(destination) => {
             let mut decided = 0;
-            HttpSession { destination, items: frames, timing, is_stopped }.run(&mut |events| {
+            HttpSession { destination, items: frames, timing, is_stopped }.run(acceptance, &mut |events| {
                 let refused = events.iter().filter_map(|(item, refusal)| Some((*item, (*refusal)?)));
                 dead += spool.bury(batch, refused)?;
                 decided += events.len() as u64;
@@ -188,12 +205,11 @@ pub fn send_test(
             Session { destination, frames: rendered, timing, is_stopped }.run(&mut |_| Ok(()))
         }
         Destination::Http(destination) => {
-            let mut refused = None;
-            HttpSession { destination, items: rendered, timing, is_stopped }.run(&mut |events| {
-                refused = events.iter().find_map(|(_, refusal)| refusal.cloned());
-                Ok(())
-            })?;
-            refused.map_or(Ok(()), |refusal| Err(DeliveryError::Refuses(refusal.reason)))
+            let session = HttpSession { destination, items: rendered, timing, is_stopped };
+            session.run(&mut Acceptance::default(), &mut |_| Ok(())).map_err(|error| match error {
+                DeliveryError::RefusesAll { reason, .. } => DeliveryError::Refuses(reason),
+                other => other,
+            })
         }
     }
 }

@@ -276,9 +276,9 @@ enum Step {
 impl FlatBody {
     /// Creates a whole body.
     pub(super) fn new(header: String, Values(values): Values, write: Write) -> Self {
-        let optional = OPTIONAL.into_iter().map(|key| match CHANGED.contains(&key) {
-            true => Step::RemoveLong(key),
-            false => Step::Remove(key),
+        let optional = OPTIONAL.into_iter().map(|key| {
+            let step = if CHANGED.contains(&key) { Step::RemoveLong } else { Step::Remove };
+            step(key)
         });
         let cuts = |keys| LONG_TEXTS.into_iter().chain(SHORT_TEXTS).map(move |limit| Step::Cut(keys, limit));
         let steps = optional.chain(CHANGED.map(Step::Remove)).chain(cuts(&TEXTS));

@@ -22,7 +22,7 @@ mod tests;
 mod webhook;
 
 pub use reading::Refusal;
-pub(super) use session::HttpSession;
+pub(super) use session::{Acceptance, HttpSession};
 pub use signing::SigningKey;
 
 use super::Send;
@@ -126,11 +126,21 @@ impl HttpDestination {
         }
     }
 
+    /// Returns the number of octets that a request adds to each of its items.
+    fn octets_added(&self) -> usize {
+        match &self.target {
+            HttpTarget::SplunkHec { index: Some(index), .. } => hec::index_member(index).len(),
+            HttpTarget::SplunkHec { .. } | HttpTarget::ElasticBulk { .. } | HttpTarget::Webhook { .. } => 0,
+        }
+    }
+
     /// Returns the request with these items.
     fn request(&self, items: &[&str], context: RequestContext<'_>) -> HttpRequest {
         match &self.target {
-            HttpTarget::SplunkHec { token, .. } => hec::request(&self.url, token, items, context.channel),
-            HttpTarget::ElasticBulk { token, .. } => bulk::request(&self.url, token, items),
+            HttpTarget::SplunkHec { token, index } => {
+                hec::request(&self.url, token, index.as_deref(), items, context.channel)
+            }
+            HttpTarget::ElasticBulk { token, index } => bulk::request(&self.url, token, index, items),
             HttpTarget::Webhook { signing_key } => webhook::request(&self.url, signing_key, items, context.now),
         }
     }
@@ -139,7 +149,7 @@ impl HttpDestination {
     fn read(&self, reply: &Reply<'_>, items: &[&str]) -> Reading {
         match &self.target {
             HttpTarget::SplunkHec { .. } => hec::read(reply, items.len()),
-            HttpTarget::ElasticBulk { .. } => bulk::read(reply, items),
+            HttpTarget::ElasticBulk { .. } => bulk::read(reply, items, &self.secrets()),
             HttpTarget::Webhook { .. } => webhook::read(reply, items.len()),
         }
     }

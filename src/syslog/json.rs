@@ -48,9 +48,9 @@ impl JsonBody {
         let mut value = Value::Object(body);
         // Before the first measurement, because a replaced character is longer.
         each_text(&mut value, &|text| *text = replace_control_characters(text));
-        let optional = shape.optional.iter().copied().map(|path| match shape.values.contains(&path) {
-            true => Step::RemoveLong(path),
-            false => Step::Remove(path),
+        let optional = shape.optional.iter().copied().map(|path| {
+            let step = if shape.values.contains(&path) { Step::RemoveLong } else { Step::Remove };
+            step(path)
         });
         let values = shape.values.iter().copied().chain(message).map(Step::Remove);
         let last = shape.last.iter().copied().map(Step::Remove);

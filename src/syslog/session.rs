@@ -106,12 +106,12 @@ pub enum DeliveryError {
     Http(String),
     /// A receiver over HTTP refused every event, so a setting is wrong and no event is.
     #[error(
-        "the receiver refused {events} events one by one and accepted none ({reason}); check url, and what the receiver \
-         expects; no event was given up"
+        "the receiver accepted no event and refused {events} ({reason}); check url, and what the receiver expects; no \
+         event was given up: they stay queued until the receiver accepts another one"
     )]
     RefusesAll {
         /// Number of events that were refused.
-        events: u32,
+        events: usize,
         /// Answer to the last of them.
         reason: String,
     },

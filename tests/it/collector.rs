@@ -66,7 +66,7 @@ fn serve(stream: &TcpStream, decide: Decision, kept: &Mutex<Vec<(String, String)
     let events = events_of(&path, &body);
     let statuses: Vec<u16> = events.iter().map(|event| decide(event)).collect();
     let worst = statuses.iter().copied().max().unwrap_or(200);
-    let is_bulk = path == "/_bulk";
+    let is_bulk = path.ends_with("/_bulk");
     let accepted =
         events.iter().zip(&statuses).filter(|(_, status)| if is_bulk { **status < 300 } else { worst < 300 });
     kept.lock().unwrap().extend(accepted.map(|(event, _)| (path.clone(), event.clone())));
@@ -80,7 +80,7 @@ fn serve(stream: &TcpStream, decide: Decision, kept: &Mutex<Vec<(String, String)
 
 /// Returns the text of each event in a request.
 fn events_of(path: &str, body: &str) -> Vec<String> {
-    if path == "/_bulk" {
+    if path.ends_with("/_bulk") {
         return body.lines().skip(1).step_by(2).map(str::to_owned).collect();
     }
     if path.starts_with("/services/collector") {

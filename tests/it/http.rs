@@ -46,7 +46,7 @@ fn every_target_gets_the_events_that_a_syslog_receiver_gets() {
     let over_syslog: Vec<Value> = syslog.messages().iter().map(|message| body(message)).collect();
     let expected = ids(&over_syslog, "/event/id");
     assert!(expected.len() > 10 && expected.len() == rig.table("findings").len() + 1);
-    let (over_hec, over_bulk, over_hook) = (to_hec.events(HEC), to_bulk.events("/_bulk"), to_hook.events("/hook"));
+    let (over_hec, over_bulk, over_hook) = (to_hec.events(HEC), to_bulk.events("/b/_bulk"), to_hook.events("/hook"));
     assert_eq!(ids(&over_hec, "/event/event/id"), expected);
     assert_eq!(ids(&over_bulk, "/event/id"), expected);
     assert_eq!(ids(&over_hook, "/id"), expected);

@@ -4,6 +4,7 @@
 //! that is sent twice is stored once.
 
 use super::HttpRequest;
+use super::item::in_path;
 use super::reading::{Fate, Reading, Refusal, Reply, is_temporary, no_receipt, of_status};
 use crate::wire::excerpt;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,9 +36,9 @@ struct ItemResult {
 }
 
 /// Returns the request with these items, one action and one document for each.
-pub(super) fn request(url: &str, token: &SecretString, items: &[&str]) -> HttpRequest {
+pub(super) fn request(url: &str, token: &SecretString, index: &str, items: &[&str]) -> HttpRequest {
     HttpRequest {
-        url: format!("{url}/_bulk"),
+        url: format!("{url}/{}/_bulk", in_path(index)),
         headers: vec![
             ("authorization", format!("ApiKey {}", token.expose_secret())),
             ("content-type", "application/x-ndjson".to_owned()),
@@ -47,10 +48,10 @@ pub(super) fn request(url: &str, token: &SecretString, items: &[&str]) -> HttpRe
     }
 }
 
-/// Returns what a response says about the items of its request.
-pub(super) fn read(reply: &Reply<'_>, items: &[&str]) -> Reading {
+/// Returns what a response says about the items of its request. `secrets` are our own, which a reason may echo.
+pub(super) fn read(reply: &Reply<'_>, items: &[&str], secrets: &[String]) -> Reading {
     match reply.status {
-        200..=299 => of_items(reply, items),
+        200..=299 => of_items(reply, items, secrets),
         // The cluster names what it cannot parse. A proxy does not answer in this form.
         400 | 422 if is_error_of_elasticsearch(reply.body) => Reading::BadData(reply.refusal()),
         _ => of_status(reply, CREDENTIAL),
@@ -61,7 +62,7 @@ fn is_error_of_elasticsearch(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|value| value["error"]["type"].is_string())
 }
 
-fn of_items(reply: &Reply<'_>, items: &[&str]) -> Reading {
+fn of_items(reply: &Reply<'_>, items: &[&str], secrets: &[String]) -> Reading {
     let response: Result<BulkResponse, _> = serde_json::from_slice(reply.body);
     let Ok(BulkResponse { items: results }) = response else { return no_receipt(reply, "response of a bulk API") };
     let is_other = |(item, result): (&&str, &BulkItem)| result.create.id.is_some() && result.create.id != id_of(item);
@@ -70,8 +71,8 @@ fn of_items(reply: &Reply<'_>, items: &[&str]) -> Reading {
         let text = format!("the receiver named {got} results for {sent} events, or those of other events");
         return Reading::Later(format!("{text}; look into its log"), reply.retry_after);
     }
-    let setting = results.iter().find_map(|result| setting_of(&result.create));
-    let fates = results.into_iter().map(|result| fate(&result.create));
+    let setting = results.iter().find_map(|result| setting_of(&result.create, secrets));
+    let fates = results.into_iter().map(|result| fate(&result.create, secrets));
     setting.map_or_else(|| Reading::Each(fates.collect()), Reading::Stop)
 }
 
@@ -82,31 +83,46 @@ fn id_of(item: &str) -> Option<String> {
 }
 
 /// Returns what to change where the cluster refuses an item for a reason that is not its data.
-fn setting_of(result: &ItemResult) -> Option<String> {
-    let cure = match result.status {
-        401 | 403 => "give the API key in token the right create_doc on the index",
-        404 => "create the index or data stream, or correct index",
+fn setting_of(result: &ItemResult, secrets: &[String]) -> Option<String> {
+    if matches!(result.status, 200..=299 | 409) || is_temporary(result.status) {
+        return None;
+    }
+    let text = |name: &str| result.error[name].as_str().unwrap_or_default();
+    let (kind, reason) = (text("type"), text("reason").to_ascii_lowercase());
+    let cure = match (kind, result.status) {
+        ("index_closed_exception", _) => "open the index, or correct index",
+        ("cluster_block_exception", _) => "remove the block of the index or of the cluster",
+        ("validation_exception", _) => "raise the limit of the cluster that the reason names, or remove old indices",
+        _ if reason.contains("pipeline") && (kind == "illegal_argument_exception" || reason.contains("not exist")) => {
+            "create the ingest pipeline, or correct the pipeline in the settings of the index"
+        }
+        (kind, status)
+            if matches!(status, 401 | 403) || kind.contains("security") || kind.contains("authorization") =>
+        {
+            "give the API key in token the right create_doc on the index"
+        }
+        (_, 404) => "create the index or data stream, or correct index",
         _ => return None,
     };
-    Some(format!("the receiver answered {} for an event; {cure}", in_words(result)))
+    Some(format!("the receiver answered {} for an event; {cure}", in_words(result, secrets)))
 }
 
-fn fate(result: &ItemResult) -> Fate {
+fn fate(result: &ItemResult, secrets: &[String]) -> Fate {
     match result.status {
         // 409: a document with this id exists, so an earlier request has stored the event.
         200 | 201 | 409 => Fate::Delivered,
         status if is_temporary(status) => {
-            Fate::Later(format!("the receiver answered {} for an event", in_words(result)))
+            Fate::Later(format!("the receiver answered {} for an event", in_words(result, secrets)))
         }
-        status => Fate::Dead(Refusal { status, reason: in_words(result) }),
+        status => Fate::Dead(Refusal { status, reason: in_words(result, secrets) }),
     }
 }
 
-/// Returns status, type and reason of an item. The reason may quote the event, which contains no secret.
-fn in_words(result: &ItemResult) -> String {
+/// Returns status, type and reason of an item, with secrets masked.
+fn in_words(result: &ItemResult, secrets: &[String]) -> String {
     let error = &result.error;
     let (kind, reason) = (error["type"].as_str().unwrap_or("no reason"), error["reason"].as_str().unwrap_or_default());
     let cause = error["caused_by"]["reason"].as_str().unwrap_or_default();
     let text = [kind, reason, cause].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
-    format!("{}: {}", result.status, excerpt(&text, 240, &[]))
+    format!("{}: {}", result.status, excerpt(&text, 240, secrets))
 }

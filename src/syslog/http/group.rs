@@ -23,10 +23,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Adds an item. Returns it if the group is full without it. A group takes at least one item.
-    pub(super) fn add(&mut self, item: String, max_events: usize) -> Option<String> {
+    /// Adds an item, whose request adds so many octets to it. Returns it if the group is full without it. A group takes
+    /// at least one item.
+    pub(super) fn add(&mut self, item: String, max_events: usize, added: usize) -> Option<String> {
         // Each item is followed by a separator.
-        let octets = self.octets + item.len() + 1;
+        let octets = self.octets + item.len() + added + 1;
         if !self.items.is_empty() && (octets > MAX_REQUEST || self.items.len() >= max_events) {
             return Some(item);
         }

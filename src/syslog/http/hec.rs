@@ -4,6 +4,7 @@
 //! HTTP Event Collector".
 
 use super::HttpRequest;
+use super::item::quoted;
 use super::reading::{Reading, Reply, no_receipt, of_status};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,12 +28,25 @@ struct Acknowledgements {
 }
 
 /// Returns the request with these items. The collector reads JSON objects one after the other.
-pub(super) fn request(url: &str, token: &SecretString, items: &[&str], channel: &str) -> HttpRequest {
+pub(super) fn request(
+    url: &str,
+    token: &SecretString,
+    index: Option<&str>,
+    items: &[&str],
+    channel: &str,
+) -> HttpRequest {
+    let member = index.map(index_member).unwrap_or_default();
+    let with_index = |item: &&str| format!("{{{member}{}", item.strip_prefix('{').unwrap_or(item));
     HttpRequest {
         url: format!("{url}/services/collector/event"),
         headers: headers(token, channel),
-        body: items.join("\n"),
+        body: items.iter().map(with_index).collect::<Vec<_>>().join("\n"),
     }
+}
+
+/// Returns what a request adds to each of its items.
+pub(super) fn index_member(index: &str) -> String {
+    format!("\"index\":{},", quoted(index))
 }
 
 /// Returns the request that asks whether an acknowledgement has arrived.

@@ -1,4 +1,6 @@
 //! The item of an event: its ECS body in the envelope of the target. Pure.
+//!
+//! An item has no index. The request adds it, so that queued events follow a corrected setting.
 
 use super::HttpTarget;
 use crate::model::{Subject, SubjectKind};
@@ -37,27 +39,26 @@ pub(super) fn render(target: &HttpTarget, sender: &Sender, message: &Message<'_>
 
 fn envelope(target: &HttpTarget, sender: &Sender, message: &Message<'_>, body: &str) -> String {
     match target {
-        HttpTarget::SplunkHec { index, .. } => hec(index.as_deref(), sender, message, body),
-        HttpTarget::ElasticBulk { index, .. } => bulk(index, message, body),
+        HttpTarget::SplunkHec { .. } => hec(sender, message, body),
+        HttpTarget::ElasticBulk { .. } => bulk(message, body),
         HttpTarget::Webhook { .. } => cloud_event(sender, message, body),
     }
 }
 
 /// Returns an event of the endpoint `/services/collector/event`.
-fn hec(index: Option<&str>, sender: &Sender, message: &Message<'_>, body: &str) -> String {
+fn hec(sender: &Sender, message: &Message<'_>, body: &str) -> String {
     let milliseconds = message.facts.now.timestamp_millis();
     let (seconds, fraction) = (milliseconds.div_euclid(1_000), milliseconds.rem_euclid(1_000));
     let (host, source_type) = (quoted(&sender.host), quoted(SOURCE_TYPE));
-    let index = index.map_or_else(String::new, |index| format!("\"index\":{},", quoted(index)));
     format!(
         "{{\"time\":{seconds}.{fraction:03},\"host\":{host},\"source\":\"bt-rollcall\",\"sourcetype\":{source_type},\
-         {index}\"event\":{body}}}"
+         \"event\":{body}}}"
     )
 }
 
 /// Returns the two lines of a `create` action. The id of the event is that of the document, so it cannot exist twice.
-fn bulk(index: &str, message: &Message<'_>, body: &str) -> String {
-    format!("{{\"create\":{{\"_index\":{},\"_id\":{}}}}}\n{body}", quoted(index), quoted(&message.id))
+fn bulk(message: &Message<'_>, body: &str) -> String {
+    format!("{{\"create\":{{\"_id\":{}}}}}\n{body}", quoted(&message.id))
 }
 
 /// Returns an event in the JSON format of CloudEvents 1.0.
@@ -88,12 +89,12 @@ fn subject(message: &Message<'_>) -> Option<String> {
 }
 
 /// Returns a JSON string in ASCII.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     to_ascii(&Value::from(replace_control_characters(text)))
 }
 
 /// Returns a text as a segment of a URI path: everything but unreserved characters is percent-encoded (RFC 3986 §2).
-fn in_path(text: &str) -> String {
+pub(super) fn in_path(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -4,7 +4,7 @@
 //! be sent again holds back only those behind it in its request.
 
 use super::group::{Group, Settled};
-use super::reading::{Reading, Refusal, Reply};
+use super::reading::{Fate, Reading, Refusal, Reply};
 use super::{HttpDestination, HttpRequest, HttpTarget, RequestContext, hec};
 use crate::syslog::limit::SessionLimits;
 use crate::syslog::session::{DeliveryError, Timing};
@@ -18,10 +18,43 @@ use std::time::{Duration, Instant};
 
 /// Largest number of failures in a row before the rest stays queued.
 const ATTEMPTS: u32 = 5;
-/// Number of events that a receiver may refuse one by one while it accepts none. Beyond it, a setting is wrong.
-const MAX_REFUSED_ALONE: u32 = 20;
+/// Number of requests whose events a receiver may refuse while it accepts none. Beyond it, a setting is wrong.
+const MAX_REFUSED: u32 = 20;
 /// Longest pause between two questions for an acknowledgement.
 const MAX_ACK_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the sessions of one delivery have learned about whether the receiver accepts events.
+///
+/// A receiver that accepts none does not refuse the data, so no event is dead before it has accepted another one.
+#[derive(Debug, Default)]
+pub(in crate::syslog) struct Acceptance {
+    /// Whether the receiver accepted any event.
+    pub(in crate::syslog) has_accepted: bool,
+    /// Number of requests whose events were all refused, while none was accepted.
+    requests: u32,
+    /// Number of events that were refused, while none was accepted.
+    events: usize,
+    /// Answer to the last of them.
+    reason: String,
+}
+
+impl Acceptance {
+    /// Checks whether further refusals would say nothing new.
+    pub(in crate::syslog) fn is_hopeless(&self) -> bool {
+        !self.has_accepted && self.requests >= MAX_REFUSED
+    }
+
+    fn note(&mut self, events: usize, refusal: &Refusal) -> Result<(), DeliveryError> {
+        self.requests += 1;
+        self.events += events;
+        self.reason.clone_from(&refusal.reason);
+        if self.is_hopeless() { Err(self.error()) } else { Ok(()) }
+    }
+
+    fn error(&self) -> DeliveryError {
+        DeliveryError::RefusesAll { events: self.events, reason: self.reason.clone() }
+    }
+}
 
 /// A session that is about to start.
 pub(in crate::syslog) struct HttpSession<'a, I> {
@@ -40,7 +73,14 @@ pub(in crate::syslog) type Ledger<'l> = dyn FnMut(&[(&str, Option<&Refusal>)]) -
 
 impl<I: Iterator<Item = Result<String, SpoolError>>> HttpSession<'_, I> {
     /// Sends all events. `Ok` means that the receiver decided about every one of them.
-    pub(in crate::syslog) fn run(self, ledger: &mut Ledger<'_>) -> Result<(), DeliveryError> {
+    ///
+    /// [`DeliveryError::RefusesAll`] means that the receiver has accepted no event so far. The ledger knows nothing of
+    /// this session then.
+    pub(in crate::syslog) fn run(
+        self,
+        acceptance: &mut Acceptance,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<(), DeliveryError> {
         // After a signal no session starts.
         if (self.is_stopped)() {
             return Err(DeliveryError::Stopped);
@@ -49,14 +89,8 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> HttpSession<'_, I> {
         let client = client(self.destination, self.timing)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(DeliveryError::Send)?;
-        let mut exchange = Exchange {
-            destination: self.destination,
-            client,
-            limits: &limits,
-            channel: channel(),
-            has_accepted: false,
-            refused_alone: 0,
-        };
+        let mut exchange =
+            Exchange { destination: self.destination, client, limits: &limits, channel: channel(), acceptance };
         let sent = runtime.block_on(exchange.send_all(self.items, ledger));
         // A name resolution blocks a thread that nothing interrupts.
         runtime.shutdown_background();
@@ -95,10 +129,7 @@ struct Exchange<'a> {
     client: PostClient,
     limits: &'a SessionLimits<'a>,
     channel: String,
-    /// Whether the receiver accepted any event of this session.
-    has_accepted: bool,
-    /// Number of events that the receiver refused in a request of their own.
-    refused_alone: u32,
+    acceptance: &'a mut Acceptance,
 }
 
 impl Exchange<'_> {
@@ -107,22 +138,27 @@ impl Exchange<'_> {
         mut items: impl Iterator<Item = Result<String, SpoolError>>,
         ledger: &mut Ledger<'_>,
     ) -> Result<(), DeliveryError> {
+        let (max_events, added) = (self.destination.max_events(), self.destination.octets_added());
         let mut left_over = None;
+        // Groups of refused events, until the receiver accepts one.
+        let mut held_back = Vec::new();
         loop {
             let mut group = Group::default();
             while let Some(item) = left_over.take().map(Ok).or_else(|| items.next()) {
-                left_over = group.add(item?, self.destination.max_events());
+                left_over = group.add(item?, max_events, added);
                 if left_over.is_some() {
                     break;
                 }
             }
             if group.is_empty() {
-                return Ok(());
+                return if held_back.is_empty() { Ok(()) } else { Err(self.acceptance.error()) };
             }
             let sent = self.send(&mut group).await;
-            // A receiver that refuses everything does not refuse the data, so no event is dead.
-            if !matches!(sent, Err(DeliveryError::RefusesAll { .. })) {
-                ledger(&settled(&group)).map_err(DeliveryError::Cursor)?;
+            held_back.push(group);
+            if self.acceptance.has_accepted {
+                for group in held_back.drain(..) {
+                    ledger(&settled(&group)).map_err(DeliveryError::Cursor)?;
+                }
             }
             sent?;
         }
@@ -137,8 +173,8 @@ impl Exchange<'_> {
             let reading = self.exchange(&group.items_at(&positions)).await?;
             match (reading, positions.as_slice()) {
                 (Reading::Each(fates), _) => {
+                    self.note_acceptance(&fates)?;
                     let (again, reason) = group.note(&positions, fates);
-                    self.has_accepted |= again.len() < positions.len();
                     if again.len() < positions.len() {
                         failures = 0;
                     }
@@ -147,9 +183,8 @@ impl Exchange<'_> {
                         requests.push_front(again);
                     }
                 }
-                (Reading::TooLarge(refusal), [alone]) => group.settle(*alone, Settled::Dead(refusal)),
-                (Reading::BadData(refusal), [alone]) => {
-                    self.note_refused_alone(&refusal)?;
+                (Reading::TooLarge(refusal) | Reading::BadData(refusal), [alone]) => {
+                    self.note_acceptance(&[Fate::Dead(refusal.clone())])?;
                     group.settle(*alone, Settled::Dead(refusal));
                 }
                 (Reading::TooLarge(_) | Reading::BadData(_), several) => {
@@ -171,12 +206,15 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn note_refused_alone(&mut self, refusal: &Refusal) -> Result<(), DeliveryError> {
-        self.refused_alone += 1;
-        if !self.has_accepted && self.refused_alone >= MAX_REFUSED_ALONE {
-            return Err(DeliveryError::RefusesAll { events: self.refused_alone, reason: refusal.reason.clone() });
+    /// Notes whether the receiver accepts events. Errors: it has refused enough of them and accepted none.
+    fn note_acceptance(&mut self, fates: &[Fate]) -> Result<(), DeliveryError> {
+        self.acceptance.has_accepted |= fates.contains(&Fate::Delivered);
+        let refusals: Vec<&Refusal> =
+            fates.iter().filter_map(|fate| if let Fate::Dead(refusal) = fate { Some(refusal) } else { None }).collect();
+        match refusals.last() {
+            Some(last) if !self.acceptance.has_accepted => self.acceptance.note(refusals.len(), last),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends one request, and waits for the acknowledgement where the receiver promises one.

@@ -9,7 +9,7 @@ mod signing;
 mod tls;
 mod webhook;
 
-use super::session::HttpSession;
+use super::session::{Acceptance, HttpSession};
 use super::{HttpDestination, HttpTarget, Refusal, SigningKey};
 use crate::syslog::Send;
 use crate::syslog::session::{DeliveryError, Timing};
@@ -41,7 +41,7 @@ fn to(url: String, target: HttpTarget) -> HttpDestination {
 fn items(target: &HttpTarget, count: usize) -> Vec<String> {
     let item = |n: usize| match target {
         HttpTarget::ElasticBulk { .. } => {
-            format!("{{\"create\":{{\"_index\":\"btrollcall\",\"_id\":\"id{n}\"}}}}\n{{\"n\":{n}}}")
+            format!("{{\"create\":{{\"_id\":\"id{n}\"}}}}\n{{\"n\":{n}}}")
         }
         _ => format!("{{\"n\":{n}}}"),
     };
@@ -76,7 +76,7 @@ fn deliver_within(
 ) -> Outcome {
     let (mut decided, mut dead) = (0, Vec::new());
     let session = HttpSession { destination, items: items.into_iter().map(Ok), timing, is_stopped };
-    let result = session.run(&mut |events| {
+    let result = session.run(&mut Acceptance::default(), &mut |events| {
         decided += events.len();
         dead.extend(events.iter().filter_map(|(item, refusal)| Some(((*item).to_owned(), (*refusal)?.clone()))));
         Ok(())

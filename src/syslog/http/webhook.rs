@@ -26,7 +26,8 @@ pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
     match reply.status {
         200..=299 => Reading::all_delivered(count),
         400 if names_the_signature(reply.body) => Reading::Stop(format!(
-            "the receiver answered {}; compare signing_key with the secret of the receiver, and synchronise the clocks (NTP)",
+            "the receiver answered {}; compare signing_key with the secret of the receiver, synchronise the clocks (NTP), and \
+             check that no proxy removes or refuses headers",
             reply.words
         )),
         400 | 422 => Reading::BadData(reply.refusal()),
@@ -34,8 +35,8 @@ pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
     }
 }
 
-/// Checks whether the receiver refuses the signature. Many answer 400 then, and not 401.
+/// Checks whether the receiver refuses the signature, or a proxy the headers. Many answer 400 then, and not 401.
 fn names_the_signature(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
-    ["signature", "webhook-id", "webhook-timestamp", "timestamp too"].iter().any(|word| text.contains(word))
+    ["signature", "header", "webhook-id", "webhook-timestamp", "timestamp too"].iter().any(|word| text.contains(word))
 }

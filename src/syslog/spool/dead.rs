@@ -8,13 +8,15 @@ use crate::model::instant_text;
 use crate::syslog::http::Refusal;
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 /// Name of the folder in the spool.
 pub(super) const DEAD: &str = "dead";
+/// Octets that are read at once in the search for the last line feed.
+const PART: u64 = 4 << 10;
 
 impl Spool {
     /// Returns the folder of the dead letters. It exists only if there are any.
@@ -53,12 +55,34 @@ impl Spool {
         made.map_err(io_error("create the folder", &dir))?;
         let path = dir.join(batch.path.file_name().unwrap_or_default());
         // 0600, because events contain names of accounts.
-        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+        let written = opened.and_then(|mut file| {
+            cut_torn_line(&mut file)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
         written.map_err(io_error("write", &path))?;
         sync(&dir)?;
         sync(&self.dir)
     }
+}
+
+/// Cuts a file back to its last line feed. A kill or a full disk leaves a part of a line, whose event is still queued.
+fn cut_torn_line(file: &mut File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(PART);
+        let mut part = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut part)?;
+        if let Some(at) = part.iter().rposition(|octet| *octet == b'\n') {
+            end = start + at as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    if end < length { file.set_len(end) } else { Ok(()) }
 }
 
 /// Returns the event of an item as JSON. The first line of an item for the bulk API is its action.

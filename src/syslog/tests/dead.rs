@@ -56,10 +56,14 @@ fn answer(listener: &TcpListener) -> String {
 fn queued(destination: &Destination, frames: &[&str]) -> (tempfile::TempDir, Spool) {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Path::new("/snapshots")).unwrap();
-    let mut staged = spool.stage(RUN);
+    queue(&spool, RUN, destination, frames);
+    (folder, spool)
+}
+
+fn queue(spool: &Spool, run: &str, destination: &Destination, frames: &[&str]) {
+    let mut staged = spool.stage(run);
     staged.write(destination.url(), frames.iter().map(|frame| (*frame).to_owned())).unwrap();
     staged.commit().unwrap();
-    (folder, spool)
 }
 
 fn drain(spool: &Spool, destination: &Destination) -> Delivered {
@@ -88,8 +92,8 @@ fn refused_event_leaves_the_queue_and_is_kept_with_the_reason_in_a_private_file(
 
 #[test]
 fn dead_letters_are_neither_queued_nor_part_of_the_size_and_hold_no_snapshot() {
-    let (destination, served) = receiver(1);
-    let (folder, spool) = queued(&destination, &["{\"n\":\"bad\"}"]);
+    let (destination, served) = receiver(3);
+    let (folder, spool) = queued(&destination, &["{\"n\":1}", "{\"n\":\"bad\"}"]);
     assert_eq!(drain(&spool, &destination).dead, 1);
     served.join().unwrap();
     assert_eq!(spool.pending().unwrap().batches.len(), 0);
@@ -101,12 +105,12 @@ fn dead_letters_are_neither_queued_nor_part_of_the_size_and_hold_no_snapshot() {
 
 #[test]
 fn event_stays_queued_where_the_dead_letter_cannot_be_written() {
-    let (destination, served) = receiver(1);
-    let (folder, spool) = queued(&destination, &["{\"n\":\"bad\"}"]);
+    let (destination, served) = receiver(3);
+    let (folder, spool) = queued(&destination, &["{\"n\":1}", "{\"n\":\"bad\"}"]);
     fs::write(folder.path().join("spool/dead"), "in the way").unwrap();
     let delivered = drain(&spool, &destination);
     served.join().unwrap();
-    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 1, 0));
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 2, 0));
     assert!(delivered.error.unwrap().contains("create the folder"));
 }
 
@@ -132,4 +136,58 @@ fn test_event_that_is_refused_for_ever_is_an_error() {
     let error = send_test(&destination, &bad, now(), &timing(), &|| false).unwrap_err().to_string();
     served.join().unwrap();
     assert!(error.contains("the receiver refused the event (422: reason)"), "{error}");
+}
+
+#[test]
+fn refused_event_waits_while_the_receiver_accepts_no_other() {
+    let (destination, served) = receiver(1);
+    let (folder, spool) = queued(&destination, &["{\"n\":\"bad\"}"]);
+    let delivered = drain(&spool, &destination);
+    served.join().unwrap();
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 1, 0));
+    let error = delivered.error.unwrap();
+    assert!(error.contains("accepted no event and refused 1 (422: reason); check url"), "{error}");
+    assert!(!folder.path().join("spool/dead").exists());
+}
+
+#[test]
+fn refused_event_of_a_night_is_dead_as_soon_as_the_receiver_accepts_one_of_a_later_night() {
+    // Two nights are refused, the third is accepted, and the two are asked again.
+    let (destination, served) = receiver(5);
+    let (_folder, spool) = queued(&destination, &["{\"n\":\"bad\"}"]);
+    queue(&spool, "20261124T020000Z-7f3a", &destination, &["{\"n\":\"bad 2\"}"]);
+    queue(&spool, "20261125T020000Z-7f3a", &destination, &["{\"n\":3}"]);
+    let delivered = drain(&spool, &destination);
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead, delivered.error), (1, 0, 2, None));
+    let bodies = ["[{\"n\":\"bad\"}]", "[{\"n\":\"bad 2\"}]", "[{\"n\":3}]"];
+    assert_eq!(served.join().unwrap(), [bodies[0], bodies[1], bodies[2], bodies[0], bodies[1]]);
+    assert!(spool.pending().unwrap().batches.is_empty());
+}
+
+#[test]
+fn nights_that_are_all_refused_end_after_twenty_requests_and_keep_every_event() {
+    let (destination, served) = receiver(20);
+    let (_folder, spool) = queued(&destination, &["{\"n\":\"bad\"}"]);
+    (1..25).for_each(|n| queue(&spool, &format!("20261124T0200{n:02}Z-7f3a"), &destination, &["{\"n\":\"bad\"}"]));
+    let delivered = drain(&spool, &destination);
+    served.join().unwrap();
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 25, 0));
+    assert!(delivered.error.unwrap().contains("refused 20 ("));
+}
+
+#[test]
+fn torn_line_of_a_dead_letter_is_removed_before_the_next_one() {
+    for (torn, kept) in [("{\"a\":1}\n{\"b\":", 1), ("{\"b\"", 0), ("{\"a\":1}\n", 1)] {
+        let (destination, served) = receiver(3);
+        let (folder, spool) = queued(&destination, &["{\"n\":1}", "{\"n\":\"bad\"}"]);
+        let path = folder.path().join(format!("spool/dead/{RUN}.0000.jsonl"));
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        fs::write(&path, torn.replace("\"b\"", &format!("\"{}\"", "b".repeat(9_000)))).unwrap();
+        assert_eq!(drain(&spool, &destination).dead, 1);
+        served.join().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), kept + 1, "{text}");
+        assert_eq!(lines[kept]["event"], serde_json::json!({"n": "bad"}));
+    }
 }

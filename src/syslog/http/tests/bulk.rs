@@ -2,6 +2,10 @@
 
 use super::server::{Answer, Received, Server, json};
 use super::{TOKEN, bulk_target, deliver, items, to};
+use crate::syslog::http::{HttpTarget, item};
+use crate::syslog::session::DeliveryError;
+use crate::syslog::tests::{finding, message_of, sender};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -31,7 +35,7 @@ fn request_is_newline_delimited_json_with_an_api_key() {
     let outcome = deliver(&to(server.url(), bulk_target()), sent.clone());
     assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
     let [request] = server.received().try_into().unwrap();
-    assert_eq!(request.path, "/_bulk");
+    assert_eq!(request.path, "/btrollcall/_bulk");
     assert_eq!(request.headers["content-type"], "application/x-ndjson");
     assert_eq!(request.headers["authorization"], format!("ApiKey {TOKEN}"));
     assert_eq!(request.body, format!("{}\n{}\n", sent[0], sent[1]));
@@ -118,4 +122,74 @@ fn request_that_cannot_be_parsed_is_halved_until_the_guilty_event_is_alone() {
     let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 8));
     assert!(outcome.result.is_ok() && outcome.decided == 8, "{outcome:?}");
     assert!(outcome.dead.len() == 1 && outcome.dead[0].0.ends_with("{\"n\":5}"), "{:?}", outcome.dead);
+}
+
+#[test]
+fn queued_event_goes_to_the_index_that_is_configured_now() {
+    let server = Server::start(|request| results(request, |_| 201));
+    let message = message_of(&finding("bob", "e"));
+    let queued = item::render(&bulk_target(), &sender(), &message);
+    let corrected = HttpTarget::ElasticBulk { token: SecretString::from(TOKEN), index: "<logs-{now/d}>".to_owned() };
+    assert!(deliver(&to(server.url(), corrected), vec![queued]).result.is_ok());
+    let [request] = server.received().try_into().unwrap();
+    assert_eq!(request.path, "/%3Clogs-%7Bnow%2Fd%7D%3E/_bulk");
+    assert!(!request.body.contains("_index"), "{}", request.body);
+}
+
+#[test]
+fn setting_that_the_reason_of_an_event_names_gives_no_event_up() {
+    for (status, kind, reason, cure) in [
+        (400, "index_closed_exception", "closed", "open the index"),
+        (403, "cluster_block_exception", "index [b] blocked by: [FORBIDDEN/8/index write (api)]", "remove the block"),
+        (
+            400,
+            "validation_exception",
+            "this cluster currently has [1000]/[1000] maximum shards open",
+            "raise the limit",
+        ),
+        (400, "illegal_argument_exception", "pipeline with id [p] does not exist", "create the ingest pipeline"),
+        (400, "security_exception", "no", "the API key in token"),
+        (400, "authorization_exception", "no", "the API key in token"),
+    ] {
+        let answer = json!({"errors": true, "items": [
+            {"create": {"_id": "id0", "status": 201}},
+            {"create": {"_id": "id1", "status": status, "error": {"type": kind, "reason": reason}}},
+        ]});
+        let server = Server::start(move |_| json(200, &answer.to_string()));
+        let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 2));
+        assert!(outcome.error().contains(cure), "{outcome:?}");
+        assert_eq!((outcome.decided, outcome.dead.len(), server.received().len()), (0, 0, 1));
+    }
+}
+
+#[test]
+fn cluster_that_refuses_every_document_does_not_refuse_the_data() {
+    let server = Server::start(|request| results(request, |_| 400));
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 600));
+    assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 600, .. })), "{outcome:?}");
+    assert_eq!((outcome.decided, outcome.dead.len(), server.received().len()), (0, 0, 2));
+}
+
+#[test]
+fn refused_documents_at_the_head_are_dead_when_the_cluster_accepts_a_later_one() {
+    let server = Server::start(|request| results(request, |id| if id == "id599" { 201 } else { 400 }));
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 600));
+    assert!(outcome.result.is_ok() && outcome.decided == 600, "{outcome:?}");
+    assert_eq!(outcome.dead.len(), 599);
+    assert!(outcome.dead[0].0.ends_with("{\"n\":0}"), "{:?}", outcome.dead[0]);
+}
+
+#[test]
+fn reason_of_a_document_that_echoes_the_token_is_masked() {
+    let server = Server::start(|request| {
+        let status = |id: &str| if id == "id0" { 201 } else { 400 };
+        let items = ids(request).into_iter().map(|id| {
+            let error = json!({"type": "x_exception", "reason": format!("key {TOKEN} is odd")});
+            json!({"create": {"_id": id, "status": status(&id), "error": error}})
+        });
+        json(200, &json!({"items": items.collect::<Vec<_>>()}).to_string())
+    });
+    let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 2));
+    let [(_, refusal)] = outcome.dead.try_into().unwrap();
+    assert_eq!(refusal.reason, "400: x_exception: key *** is odd");
 }

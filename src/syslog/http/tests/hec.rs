@@ -2,7 +2,11 @@
 
 use super::server::{Received, Server, json};
 use super::{TOKEN, deliver, hec_target, items, to};
+use crate::syslog::http::{HttpTarget, item};
 use crate::syslog::session::DeliveryError;
+use crate::syslog::tests::{finding, message_of, sender};
+use secrecy::SecretString;
+use serde_json::Value;
 
 const SUCCESS: &str = "{\"text\":\"Success\",\"code\":0}";
 
@@ -22,7 +26,7 @@ fn events_are_sent_one_after_the_other_with_token_and_channel() {
     let [request] = server.received().try_into().unwrap();
     assert_eq!(request.path, "/services/collector/event");
     assert_eq!(request.headers["authorization"], format!("Splunk {TOKEN}"));
-    assert_eq!(request.body, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}");
+    assert_eq!(request.body, [0, 1, 2].map(|n| format!("{{\"index\":\"audit\",\"n\":{n}}}")).join("\n"));
     let channel = &request.headers["x-splunk-request-channel"];
     let parts: Vec<usize> = channel.split('-').map(str::len).collect();
     assert_eq!((parts.as_slice(), channel.as_bytes()[14]), ([8, 4, 4, 4, 12].as_slice(), b'4'), "{channel}");
@@ -39,6 +43,7 @@ fn requests_have_at_most_512_kib_and_500_events() {
     let bodies: Vec<String> = server.received().into_iter().map(|request| request.body).collect();
     assert!(bodies.iter().all(|body| body.len() <= 512 << 10 && body.lines().count() <= 500));
     assert_eq!(bodies.len(), 3);
+    let sent: Vec<String> = sent.iter().map(|item| item.replacen('{', "{\"index\":\"audit\",", 1)).collect();
     assert_eq!(bodies.join("\n"), sent.join("\n"));
 }
 
@@ -117,4 +122,21 @@ fn acknowledgement_of_another_form_is_none() {
     let server = acknowledging(|_| "yes");
     let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 1));
     assert!(outcome.error().contains("no acknowledgement"), "{outcome:?}");
+}
+
+#[test]
+fn queued_event_goes_to_the_index_that_is_configured_now() {
+    let message = message_of(&finding("bob", "e"));
+    let queued = item::render(&hec_target(), &sender(), &message);
+    for index in [Some("other".to_owned()), None] {
+        let server = Server::start(|_| json(200, SUCCESS));
+        let corrected = HttpTarget::SplunkHec { token: SecretString::from(TOKEN), index: index.clone() };
+        assert!(deliver(&to(server.url(), corrected), vec![queued.clone()]).result.is_ok());
+        let [request] = server.received().try_into().unwrap();
+        let sent: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(
+            (sent["index"].as_str(), &sent["event"]["event"]["id"]),
+            (index.as_deref(), &Value::from(message.id.as_str()))
+        );
+    }
 }

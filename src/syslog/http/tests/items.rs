@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Value {
 }
 
 #[test]
-fn splunk_gets_time_host_source_type_and_index_next_to_the_event() {
+fn splunk_gets_time_host_and_source_type_next_to_the_event() {
     let message = message_of(&finding("bob \u{e9}\n", "e"));
     let item = rendered(&hec_target(), &message);
     assert!(item.starts_with("{\"time\":1795399200.123,\"host\":\"host.example.com\","), "{item}");
@@ -27,7 +27,7 @@ fn splunk_gets_time_host_source_type_and_index_next_to_the_event() {
     assert_eq!(event["user"]["name"], "bob \u{e9}\u{240a}");
     item.as_object_mut().unwrap().remove("time");
     let expected = json!({
-        "host": "host.example.com", "source": "bt-rollcall", "sourcetype": "bt-rollcall:json", "index": "audit",
+        "host": "host.example.com", "source": "bt-rollcall", "sourcetype": "bt-rollcall:json",
     });
     assert_eq!(item, expected);
 }
@@ -38,7 +38,7 @@ fn document_for_the_bulk_api_has_the_id_of_its_event() {
     let item = rendered(&bulk_target(), &message);
     let lines: Vec<&str> = item.split('\n').collect();
     assert_eq!(lines.len(), 2, "{item}");
-    assert_eq!(parsed(lines[0]), json!({"create": {"_index": "btrollcall", "_id": message.id}}));
+    assert_eq!(parsed(lines[0]), json!({"create": {"_id": message.id}}));
     assert_eq!(parsed(lines[1]), Value::Object(ecs::fields(&message)));
 }
 

@@ -76,6 +76,7 @@ fn receiver_that_is_gone_or_refuses_the_signature_names_the_key_to_change() {
         (410, "", "remove this destination"),
         (401, "no", "check signing_key"),
         (400, "{\"error\":\"No matching signature found\"}", "compare signing_key"),
+        (400, "missing required headers", "no proxy removes or refuses headers"),
         (404, "", "check url"),
     ] {
         let server = Server::start(move |_| json(status, body));
