@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+from hostile import fill
+
 EVENTS = 20_000
 # After these kills both are left alone, so that the delivery can end.
 KILLS = 12
@@ -148,11 +150,8 @@ client_secret = {{ file = "{secret}" }}
     return config
 
 
-def fill(config):
-    name = "syslog::tests::hostile::fill_the_spool_with_hostile_events"
-    test = ["cargo", "test", "--quiet", "--locked", "--lib", "-p", "bt-rollcall", "--", "--ignored", "--exact", name]
-    environment = os.environ | {"EVENTS_CONFIG": str(config), "EVENTS_COUNT": str(EVENTS)}
-    subprocess.run(test, env=environment, stdout=subprocess.DEVNULL, check=True)
+def queued():
+    """Returns the events in the spool."""
     batches = sorted((folder / "state/spool").glob("*.jsonl"))
     return [json.loads(line) for batch in batches for line in batch.read_text("utf-8").split("\n")[1:-2]]
 
@@ -188,7 +187,8 @@ def deliver(config, chance, octets):
 
 
 config = write_files()
-sent = fill(config)
+fill(config, EVENTS)
+sent = queued()
 assert len(sent) == EVENTS
 seed = int(os.environ.get("CHAOS_SEED", random.randrange(10_000)))
 kills = deliver(config, random.Random(seed), sum(len(frame.encode()) for frame in sent))

@@ -5,7 +5,6 @@ webhook.py PROGRAM FOLDER
 
 import base64
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from hostile import fill
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
@@ -74,10 +74,7 @@ def emit_with(signing_key):
 
 secret.write_text(key)
 secret.chmod(0o600)
-name = "syslog::tests::hostile::fill_the_spool_with_hostile_events"
-test = ["cargo", "test", "--quiet", "--locked", "--lib", "-p", "bt-rollcall", "--", "--ignored", "--exact", name]
-environment = os.environ | {"EVENTS_CONFIG": str(config), "EVENTS_COUNT": str(EVENTS)}
-subprocess.run(test, env=environment, stdout=subprocess.DEVNULL, check=True)
+fill(config, EVENTS)
 
 ended = emit_with(other)
 assert ended.returncode == 5 and not received and refused, f"a wrong key: {ended.returncode}\n{ended.stderr}"

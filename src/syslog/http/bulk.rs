@@ -71,9 +71,7 @@ fn of_items(reply: &Reply<'_>, items: &[&str], secrets: &[String]) -> Reading {
         let text = format!("the receiver named {got} results for {sent} events, or those of other events");
         return Reading::Later(format!("{text}; look into its log"), reply.retry_after);
     }
-    let setting = results.iter().find_map(|result| setting_of(&result.create, secrets));
-    let fates = results.into_iter().map(|result| fate(&result.create, secrets));
-    setting.map_or_else(|| Reading::Each(fates.collect()), Reading::Stop)
+    Reading::Each(results.iter().map(|result| fate(&result.create, secrets)).collect())
 }
 
 /// Returns the `_id` in the action of an item.
@@ -84,9 +82,6 @@ fn id_of(item: &str) -> Option<String> {
 
 /// Returns what to change where the cluster refuses an item for a reason that is not its data.
 fn setting_of(result: &ItemResult, secrets: &[String]) -> Option<String> {
-    if matches!(result.status, 200..=299 | 409) || is_temporary(result.status) {
-        return None;
-    }
     let text = |name: &str| result.error[name].as_str().unwrap_or_default();
     let (kind, reason) = (text("type"), text("reason").to_ascii_lowercase());
     let cure = match (kind, result.status) {
@@ -114,7 +109,15 @@ fn fate(result: &ItemResult, secrets: &[String]) -> Fate {
         status if is_temporary(status) => {
             Fate::Later(format!("the receiver answered {} for an event", in_words(result, secrets)))
         }
-        status => Fate::Dead(Refusal { status, reason: in_words(result, secrets) }),
+        400..=499 => match setting_of(result, secrets) {
+            Some(cure) => Fate::Stop(cure),
+            None => Fate::Dead(Refusal { status: result.status, reason: in_words(result, secrets) }),
+        },
+        _ => Fate::Stop(format!(
+            "the receiver answered {} for an event, which is no receipt; check url, and whether a proxy answers in place of \
+             the receiver",
+            in_words(result, secrets)
+        )),
     }
 }
 

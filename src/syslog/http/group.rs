@@ -14,6 +14,17 @@ pub(super) enum Settled {
     Dead(Refusal),
 }
 
+/// Events of a request that are not decided.
+#[derive(Debug, Default)]
+pub(super) struct Undecided {
+    /// Positions of those that must be sent again.
+    pub(super) again: Vec<usize>,
+    /// Why the first of them must be sent again.
+    pub(super) reason: Option<String>,
+    /// What to change before an event can pass.
+    pub(super) stop: Option<String>,
+}
+
 /// Consecutive events of a batch that one request contains.
 #[derive(Debug, Default)]
 pub(super) struct Group {
@@ -51,21 +62,21 @@ impl Group {
         positions.iter().filter_map(|at| self.items.get(*at).map(String::as_str)).collect()
     }
 
-    /// Notes what became of the events at these positions. Returns the positions of those that must be sent again, and
-    /// the reason of the first of them.
-    pub(super) fn note(&mut self, positions: &[usize], fates: Vec<Fate>) -> (Vec<usize>, Option<String>) {
-        let (mut again, mut reason) = (Vec::new(), None);
+    /// Notes what became of the events at these positions, and returns what is left to do.
+    pub(super) fn note(&mut self, positions: &[usize], fates: Vec<Fate>) -> Undecided {
+        let mut undecided = Undecided::default();
         for (at, fate) in positions.iter().zip(fates) {
             match fate {
                 Fate::Delivered => self.settle(*at, Settled::Delivered),
                 Fate::Dead(refusal) => self.settle(*at, Settled::Dead(refusal)),
                 Fate::Later(why) => {
-                    again.push(*at);
-                    reason.get_or_insert(why);
+                    undecided.again.push(*at);
+                    undecided.reason.get_or_insert(why);
                 }
+                Fate::Stop(why) => drop(undecided.stop.get_or_insert(why)),
             }
         }
-        (again, reason)
+        undecided
     }
 
     /// Notes what is decided about an event.

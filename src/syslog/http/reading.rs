@@ -42,6 +42,8 @@ pub(super) enum Fate {
     Later(String),
     /// The receiver can never accept it.
     Dead(Refusal),
+    /// A setting must be changed first; the reason and the cure.
+    Stop(String),
 }
 
 /// What a response says about the events of its request.

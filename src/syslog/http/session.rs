@@ -3,7 +3,7 @@
 //! `deliver` calls [`HttpSession::run`]. The ledger learns what became of the events in their order, so an event that must
 //! be sent again holds back only those behind it in its request.
 
-use super::group::{Group, Settled};
+use super::group::{Group, Settled, Undecided};
 use super::reading::{Fate, Reading, Refusal, Reply};
 use super::{HttpDestination, HttpRequest, HttpTarget, RequestContext, hec};
 use crate::syslog::limit::SessionLimits;
@@ -174,7 +174,10 @@ impl Exchange<'_> {
             match (reading, positions.as_slice()) {
                 (Reading::Each(fates), _) => {
                     self.note_acceptance(&fates)?;
-                    let (again, reason) = group.note(&positions, fates);
+                    let Undecided { again, reason, stop } = group.note(&positions, fates);
+                    if let Some(why) = stop {
+                        return Err(DeliveryError::Http(why));
+                    }
                     if again.len() < positions.len() {
                         failures = 0;
                     }
@@ -248,7 +251,7 @@ impl Exchange<'_> {
             };
             match answer {
                 Ok(true) => return Ok(Reading::all_delivered(count)),
-                Ok(false) => {}
+                Ok(false) => failures = 0,
                 Err(Reading::Later(why, asked)) => self.back_off(&mut failures, why, asked).await?,
                 Err(Reading::Stop(why)) => return Ok(Reading::Stop(why)),
                 // The answer is about the question, and not about the events.

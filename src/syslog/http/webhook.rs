@@ -1,6 +1,6 @@
 //! Webhooks: batches of CloudEvents with the headers of the Standard Webhooks specification. Pure.
 
-use super::reading::{Reading, Reply, of_status};
+use super::reading::{Reading, Refusal, Reply, of_status};
 use super::{HttpRequest, SigningKey};
 use crate::model::Fingerprint;
 
@@ -25,11 +25,15 @@ pub(super) fn request(url: &str, key: &SigningKey, items: &[&str], now: i64) -> 
 pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
     match reply.status {
         200..=299 => Reading::all_delivered(count),
-        400 if names_the_signature(reply.body) => Reading::Stop(format!(
-            "the receiver answered {}; compare signing_key with the secret of the receiver, synchronise the clocks (NTP), and \
-             check that no proxy removes or refuses headers",
-            reply.words
-        )),
+        // Not a stop: the text may quote an event, and then the receiver accepts the others.
+        400 if names_the_signature(reply.body) => Reading::BadData(Refusal {
+            status: reply.status,
+            reason: format!(
+                "{}; compare signing_key with the secret of the receiver, synchronise the clocks (NTP), and check that no \
+                 proxy removes or refuses headers",
+                reply.words
+            ),
+        }),
         400 | 422 => Reading::BadData(reply.refusal()),
         _ => of_status(reply, "signing_key, and whether the receiver demands another credential"),
     }

@@ -102,12 +102,19 @@ fn good_status_without_results_is_no_receipt() {
 }
 
 #[test]
-fn missing_right_and_missing_index_of_an_item_name_their_key_and_nothing_is_given_up() {
-    for (status, cure) in [(403, "the API key in token"), (404, "correct index")] {
+fn item_that_needs_another_setting_names_it_and_the_receipts_before_it_count() {
+    let proxy = "no receipt; check url";
+    for (status, cure) in [
+        (401, "the API key in token"),
+        (403, "the API key in token"),
+        (404, "correct index"),
+        (202, proxy),
+        (302, proxy),
+    ] {
         let server = Server::start(move |request| results(request, |id| if id == "id1" { status } else { 201 }));
         let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 3));
         assert!(outcome.error().contains(cure), "{outcome:?}");
-        assert_eq!((outcome.decided, outcome.dead.len()), (0, 0));
+        assert_eq!((outcome.decided, outcome.dead.len()), (1, 0), "id0");
     }
 }
 
@@ -158,7 +165,7 @@ fn setting_that_the_reason_of_an_event_names_gives_no_event_up() {
         let server = Server::start(move |_| json(200, &answer.to_string()));
         let outcome = deliver(&to(server.url(), bulk_target()), items(&bulk_target(), 2));
         assert!(outcome.error().contains(cure), "{outcome:?}");
-        assert_eq!((outcome.decided, outcome.dead.len(), server.received().len()), (0, 0, 1));
+        assert_eq!((outcome.decided, outcome.dead.len(), server.received().len()), (1, 0, 1));
     }
 }
 

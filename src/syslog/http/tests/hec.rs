@@ -1,12 +1,14 @@
 //! Tests of sessions with a Splunk HTTP Event Collector.
 
 use super::server::{Received, Server, json};
-use super::{TOKEN, deliver, hec_target, items, to};
+use super::{TOKEN, deliver, deliver_within, hec_target, items, to};
 use crate::syslog::http::{HttpTarget, item};
 use crate::syslog::session::DeliveryError;
+use crate::syslog::tests::sessions::timing;
 use crate::syslog::tests::{finding, message_of, sender};
 use secrecy::SecretString;
 use serde_json::Value;
+use std::time::Duration;
 
 const SUCCESS: &str = "{\"text\":\"Success\",\"code\":0}";
 
@@ -103,6 +105,27 @@ fn events_count_only_after_the_indexers_have_acknowledged_them() {
         assert_eq!(question.body, "{\"acks\":[7]}");
         assert_eq!(question.headers["authorization"], format!("Splunk {TOKEN}"));
     }
+}
+
+#[test]
+fn failures_between_two_answers_about_an_acknowledgement_are_counted_in_a_row() {
+    let mut asked = 0;
+    let server = Server::start(move |request: &Received| {
+        if request.path == "/services/collector/event" {
+            return json(200, "{\"text\":\"Success\",\"code\":0,\"ackId\":7}");
+        }
+        asked += 1;
+        match asked {
+            10 => json(200, "{\"acks\":{\"7\":true}}"),
+            odd if odd % 2 == 1 => json(503, "{\"text\":\"Server is busy\",\"code\":9}"),
+            _ => json(200, "{\"acks\":{\"7\":false}}"),
+        }
+    });
+    let mut timing = timing();
+    timing.receipt = Duration::from_secs(20);
+    let outcome = deliver_within(&to(server.url(), hec_target()), items(&hec_target(), 2), &timing, &|| false);
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    assert_eq!(server.received().iter().filter(|request| request.path.ends_with("/event")).count(), 1);
 }
 
 #[test]
