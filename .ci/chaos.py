@@ -73,11 +73,8 @@ class Collector(BaseHTTPRequestHandler):
 
 
 def serve(port):
-    # A kill in the middle of a write leaves a part of a line, whose event was not confirmed.
-    text = stored.read_text() if stored.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    stored.write_text(whole)
-    Collector.known = {json.loads(line)["event"]["id"] for line in whole.splitlines() if transport == "elastic-bulk"}
+    lines = stored.read_text("utf-8").split("\n") if transport == "elastic-bulk" and stored.exists() else []
+    Collector.known = {json.loads(line)["event"]["id"] for line in lines if line}
     ThreadingHTTPServer(("127.0.0.1", port), Collector).serve_forever()
 
 
@@ -94,7 +91,18 @@ def free_port():
 port = free_port()
 
 
+def remove_part():
+    """Removes the part of a record that a kill in the middle of a write left. Its event was not confirmed.
+
+    The next record would follow it in the same line, and both would be unreadable.
+    """
+    content = stored.read_bytes() if stored.exists() else b""
+    if not content.endswith(b"\n"):
+        stored.write_bytes(content[: content.rfind(b"\n") + 1])
+
+
 def start_receiver():
+    remove_part()
     if is_http:
         command = [sys.executable, __file__, *sys.argv[1:5], str(port)]
     else:
@@ -183,6 +191,7 @@ def deliver(config, chance, octets):
         if code == 0:
             receiver.kill()
             receiver.wait()
+            remove_part()
             return kills
 
 
