@@ -24,6 +24,7 @@ mod owners;
 mod paths;
 mod policy;
 mod problem;
+mod proxy;
 mod reference;
 mod section;
 mod similar;
@@ -282,7 +283,12 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let sources = source::read(root.sections("source", "name"), root, &classes.privileged_groups, context);
     let over_syslog = syslog::read(root.sections("syslog", "url"), context).into_iter().map(Destination::Syslog);
     let over_http = http::read(root.sections("http", "url"), context).into_iter().map(Destination::Http);
-    let destinations = over_syslog.chain(over_http).collect();
+    let destinations: Vec<Destination> = over_syslog.chain(over_http).collect();
+    let urls = sources.iter().map(|source| source.client.url.as_str()).chain(destinations.iter().map(Destination::url));
+    if context.reads_secrets && urls.into_iter().any(|url| url.starts_with("https:")) {
+        let problems = proxy::problems(context).into_iter().map(|text| ConfigProblem::of("", text));
+        problems.for_each(|problem| root.collected().problem(problem));
+    }
     root.reject_unknown_keys();
     let written =
         WrittenPaths { state_dir: &state_dir, output_dir: &output.dir, metrics_file: metrics_file.as_deref() };

@@ -18,6 +18,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// Lowest pace in requests a second. At a lower one a session would end before it has sent anything useful.
+const LOWEST_RATE: f64 = 0.1;
+
 /// A value with its place.
 pub(super) type SpannedValue<'a> = Spanned<DeValue<'a>>;
 
@@ -263,10 +266,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a number above 0, with or without a fraction. Returns the default where it is absent or invalid.
+    /// Reads a number from [`LOWEST_RATE`], with or without a fraction. Returns the default where it is absent or invalid.
     pub(super) fn rate(&self, key: &'static str, most: f64, default: f64) -> f64 {
         #[cfg(test)]
-        self.fact(key, format!("number 0<..{most}"));
+        self.fact(key, format!("number {LOWEST_RATE}..{most}"));
         let number = |value: &DeValue<'_>| match value {
             DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
             // Through i32: every value of it is exact as f64.
@@ -276,10 +279,10 @@ impl<'a> Section<'a> {
         let rate = self.typed(key, "a number", number);
         self.default(key, json!(default));
         let Some(rate) = rate else { return default };
-        if rate.is_finite() && rate > 0.0 && rate <= most {
+        if (LOWEST_RATE..=most).contains(&rate) {
             rate
         } else {
-            self.problem(key, format!("must be above 0 and at most {most}, not {rate}"));
+            self.problem(key, format!("must be from {LOWEST_RATE} to {most}, not {rate}"));
             default
         }
     }

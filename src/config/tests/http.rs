@@ -98,7 +98,7 @@ fn keys_of_another_target_and_missing_keys_name_the_cure() {
         ),
         (format!("{url}{HEC}index = \"Main\""), "index: must be at most 80 lower-case letters"),
         (format!("{url}{HEC}index = \"_internal\""), "begin with a letter or digit"),
-        (format!("{url}{HEC}requests_per_second = 0"), "must be above 0"),
+        (format!("{url}{HEC}requests_per_second = 0.09"), "must be from 0.1 to 10000, not 0.09"),
         (format!("{url}{HEC}payload = \"ecs\""), "unknown key \"payload\"; it belongs to [[syslog]]"),
         (format!("{url}{HEC}verify = false"), "certificates are always verified"),
         (

@@ -46,7 +46,7 @@ fn accepts(part: &Json) -> String {
         "string" if part["format"] == "date" => "date".to_owned(),
         "string" => "text".to_owned(),
         "integer" => format!("integer {}..{}", part["minimum"], part["maximum"]),
-        "number" => format!("number 0<..{}", part["maximum"]),
+        "number" => format!("number {}..{}", part["minimum"], part["maximum"]),
         "array" => words(&part["items"]).map_or_else(|| "texts".to_owned(), |words| format!("texts {words}")),
         other => other.to_owned(),
     }
