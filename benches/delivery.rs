@@ -109,6 +109,7 @@ fn frames(to: &Destination, events: usize) -> Outcome<Vec<String>> {
         redelivered: 0,
         spool_percent: 0,
         damaged_batches: 0,
+        dead_letters: Some(0),
         purged: Purged::default(),
     };
     let sender = Sender { host: "host.example.com".to_owned(), pid: std::process::id() };

@@ -53,7 +53,7 @@ pub mod transport;
 use crate::lifecycle::{KnownFindings, Occasion};
 use crate::model::{Finding, Instant};
 use format::Sender;
-use http::HttpDestination;
+use http::{HttpDestination, UnreadableEvent};
 use message::Message;
 use std::path::PathBuf;
 
@@ -83,11 +83,35 @@ impl Destination {
         }
     }
 
-    /// Renders an event as the spool holds it: a frame, or an item of an HTTP request.
+    /// Checks whether an event that is queued for another address can be sent here. The error says why not.
+    pub fn can_take(&self, address: &str, queued: &str) -> Result<(), String> {
+        let is_http = |address: &str| address.starts_with("http");
+        match self {
+            _ if is_http(address) != is_http(self.url()) => {
+                Err("events for syslog and for HTTP have different forms".to_owned())
+            }
+            Self::Syslog(syslog) if queued.len() > syslog.max_frame_octets() => Err(format!(
+                "one of them has {} octets, and this destination sends at most {}",
+                queued.len(),
+                syslog.max_frame_octets()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a queued event as the receiver gets it, without framing.
+    pub fn as_sent(&self, queued: &str) -> Result<String, UnreadableEvent> {
+        match self {
+            Self::Syslog(_) => Ok(queued.to_owned()),
+            Self::Http(destination) => destination.as_sent(queued),
+        }
+    }
+
+    /// Renders an event as the spool holds it: a frame, or a `CloudEvent` for receivers over HTTP.
     pub fn render(&self, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
         match self {
             Self::Syslog(destination) => format::render(destination, sender, message, sequence),
-            Self::Http(destination) => destination.render(sender, message),
+            Self::Http(_) => http::render(sender, message),
         }
     }
 }

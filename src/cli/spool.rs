@@ -1,4 +1,4 @@
-//! Arguments of `spool`: show what is queued, or throw it away.
+//! Arguments of `spool`: show what is queued, give it to another destination, or throw it away.
 
 use crate::model::Instant;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 pub const SPOOL_HELP: &str = "\
 Examples:
   bt-rollcall spool list                                 Show what is queued for which destination, and since when
+  bt-rollcall spool move tls://old.example.com:6514 tls://new.example.com:6514   Send them to another address
   bt-rollcall spool purge --before 2026-11-01            Show which events would be thrown away
   bt-rollcall spool purge --before 2026-11-01 --yes      Throw them away; the next run.completed says how many
 
 Exit codes:
-   0  printed, or removed
+   0  printed, moved or removed
    1  the spool cannot be read or written
    2  usage or configuration error, or --yes is missing
    6  another run holds the lock";
@@ -24,6 +25,11 @@ pub enum SpoolCommand {
     ///
     /// Changes nothing and takes no lock.
     List(ListArgs),
+    /// Send the queued events of one address to another one
+    ///
+    /// For a receiver whose url was corrected in the configuration: its events are queued under the old url. They are sent as they were
+    /// rendered, by the next run or by `bt-rollcall emit`.
+    Move(MoveArgs),
     /// Throw away the undelivered events of old runs, damaged files included
     ///
     /// Without --yes, prints what would be removed. The events stay in the snapshots of their runs. The next run.completed reports how
@@ -37,6 +43,17 @@ pub struct ListArgs {
     /// Print one JSON array
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `spool move`.
+#[derive(Clone, Debug, Args)]
+pub struct MoveArgs {
+    /// Address that is no longer configured, as `spool list` prints it
+    #[arg(value_name = "OLD")]
+    pub from: String,
+    /// url of a configured destination
+    #[arg(value_name = "NEW")]
+    pub to: String,
 }
 
 /// Arguments of `spool purge`.

@@ -108,7 +108,7 @@ fn print_frames(config: &Config) -> Exit {
         Err(error) => return log_run_error(&error.into()),
     };
     for file in &files {
-        match frames(file) {
+        match frames(config, file) {
             Ok(text) => {
                 tracing::info!("{} of {}:", file.destination.as_deref().unwrap_or_default(), file.run_id);
                 let exit = print_product(&Printed::Format(&text));
@@ -123,9 +123,14 @@ fn print_frames(config: &Config) -> Exit {
 }
 
 /// Returns the frames of a file, one a line. Those of a bulk API have two lines.
-fn frames(file: &QueuedFile) -> Result<String, String> {
+fn frames(config: &Config, file: &QueuedFile) -> Result<String, String> {
     let batch = file.batch.as_ref().map_err(ToString::to_string)?;
+    let destination = config.destinations.iter().find(|destination| destination.url() == batch.destination);
     let frames = batch.each().map_err(|error| error.to_string())?;
-    let line = |frame: Result<String, SpoolError>| Ok(frame.map_err(|error| error.to_string())? + "\n");
+    let line = |frame: Result<String, SpoolError>| {
+        let frame = frame.map_err(|error| error.to_string())?;
+        let sent = destination.map_or(Ok(frame.clone()), |destination| destination.as_sent(&frame));
+        Ok(sent.map_err(|error| error.to_string())? + "\n")
+    };
     frames.map(line).collect()
 }

@@ -1,15 +1,16 @@
-//! `spool`: shows what is queued, and throws it away on request.
+//! `spool`: shows what is queued, gives it to another destination, and throws it away on request.
 
 use super::stdout::{Printed, print_product, print_summary};
 use super::{configuration, counted, log_error, log_run_error};
 use crate::cli::Global;
-use crate::cli::spool::{ListArgs, PurgeArgs, SpoolCommand};
+use crate::cli::spool::{ListArgs, MoveArgs, PurgeArgs, SpoolCommand};
 use crate::config::Config;
 use crate::escape::Lines;
 use crate::model::{Instant, instant_text};
 use crate::report::thousands;
 use crate::run::{self, Exit, RunError};
 use crate::snapshot::{self, Store};
+use crate::syslog::Destination;
 use crate::syslog::spool::{Batch, QueuedFile, Spool, list};
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ pub(super) fn execute(global: &Global, command: &SpoolCommand) -> Exit {
     };
     match command {
         SpoolCommand::List(args) => print_list(&config, *args),
+        SpoolCommand::Move(args) => move_events(&config, args),
         SpoolCommand::Purge(args) if args.yes => purge(&config, args),
         SpoolCommand::Purge(args) => show_purge(&config, args),
     }
@@ -101,13 +103,57 @@ fn show_purge(config: &Config, args: &PurgeArgs) -> Exit {
     }
 }
 
-fn purge(config: &Config, args: &PurgeArgs) -> Exit {
-    let removed = Store::new(&config.output.dir).lock(&config.state_dir).map_err(RunError::from).and_then(|store| {
-        let spool = Spool::open(&config.state_dir, &config.output.dir)?;
-        // What a killed run left may be older, too.
-        spool.recover(|run_id| store.is_published(run_id))?;
-        run::purge(&spool, &config.state_dir, args.before)
+/// Does something with the spool while no run can change it.
+fn with_locked_spool<T>(config: &Config, work: impl FnOnce(&Spool) -> Result<T, RunError>) -> Result<T, RunError> {
+    let store = Store::new(&config.output.dir).lock(&config.state_dir)?;
+    let spool = Spool::open(&config.state_dir, &config.output.dir)?;
+    // What a killed run left counts, too.
+    spool.recover(|run_id| store.is_published(run_id))?;
+    work(&spool)
+}
+
+/// Gives the queued events of an address that is no longer configured to a configured destination.
+fn move_events(config: &Config, MoveArgs { from, to }: &MoveArgs) -> Exit {
+    let usage = |message: String, hint: &str| log_error(&message, Some(hint), Exit::Usage);
+    let Some(destination) = config.destinations.iter().find(|destination| destination.url() == to) else {
+        let known: Vec<&str> = config.destinations.iter().map(Destination::url).collect();
+        return usage(format!("{to} is not configured; the destinations are: {}", known.join(", ")), "correct NEW");
+    };
+    if config.destinations.iter().any(|destination| destination.url() == from) {
+        return usage(format!("{from} is still configured"), "run `bt-rollcall emit`, or remove it first");
+    }
+    let moved = with_locked_spool(config, |spool| {
+        let batches: Vec<Batch> = list(&config.state_dir)?.into_iter().filter_map(|file| file.batch.ok()).collect();
+        let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.destination == *from).collect();
+        // Checked before the first one moves.
+        for batch in &batches {
+            for frame in batch.each()? {
+                if let Err(why) = destination.can_take(from, &frame?) {
+                    return Ok(Err(why));
+                }
+            }
+        }
+        batches.iter().try_for_each(|batch| spool.move_to(batch, to))?;
+        Ok(Ok(batches.iter().map(Batch::waiting).sum::<u64>()))
     });
+    match moved {
+        Err(error) => log_run_error(&error),
+        Ok(Err(why)) => usage(format!("{to} cannot take the events of {from}: {why}"), "nothing was moved"),
+        Ok(Ok(0)) => usage(format!("no event is queued for {from}"), "see `bt-rollcall spool list`, and correct OLD"),
+        Ok(Ok(events)) => {
+            let (noun, mut text) = (if events == 1 { "event" } else { "events" }, Lines::default());
+            text.line(format_args!(
+                "moved {} {noun}; the next run or `bt-rollcall emit` sends them",
+                thousands(events)
+            ));
+            print_summary(&Printed::Lines(&text));
+            Exit::Complete
+        }
+    }
+}
+
+fn purge(config: &Config, args: &PurgeArgs) -> Exit {
+    let removed = with_locked_spool(config, |spool| run::purge(spool, &config.state_dir, args.before));
     match removed {
         Ok(files) if files.is_empty() => nothing_to_purge(args),
         Ok(files) => {

@@ -65,7 +65,8 @@ pub(super) fn stage_completed(
         redelivered: 0,
         spool_percent: spool.size()?.percent(),
         damaged_batches: pending.damaged.len() as u64,
-        purged: run.purged(),
+        dead_letters: run.dead_letters(spool),
+        purged: run.purged(spool),
     };
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
@@ -195,15 +196,21 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationSummary>
 
 impl Run<'_> {
     /// Returns how many events an operator threw away since the last `run.completed`.
-    fn purged(&self) -> Purged {
-        let remembered = purge::remembered(&self.request.config.state_dir);
-        remembered.map_or_else(
+    fn purged(&self, spool: &Spool) -> Purged {
+        let settled = purge::settled(&self.request.config.state_dir, spool);
+        settled.map_or_else(
             |error| {
                 self.warn(error.message());
                 Purged::default()
             },
             |purged| purged.total(),
         )
+    }
+
+    /// Returns the number of dead letters; `None` if they cannot be read.
+    fn dead_letters(&self, spool: &Spool) -> Option<u64> {
+        let counted = spool.count_dead_letters();
+        counted.map_err(|error| self.warn(format!("failed to {error}; run.completed does not count dead letters"))).ok()
     }
 
     /// Queues `run.failed`, or a `run.suspect` for each suspicious list. If the spool fails too, that is only a note:
@@ -276,6 +283,7 @@ pub fn drain(
     observer: &dyn Observer,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Drained, SpoolError> {
+    let settled = purge::settled(&config.state_dir, spool);
     let delivery = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
     let size = spool.size()?;
     let overdue = Overdue::of(&waiting_runs(&config.state_dir)?, config.spool.max_days, Utc::now());
@@ -287,7 +295,11 @@ pub fn drain(
         error,
     };
     Ok(Drained {
-        warnings: spool_warnings(spool, &delivery, size).into_iter().chain(overdue.warning()).collect(),
+        warnings: spool_warnings(spool, &delivery, size)
+            .into_iter()
+            .chain(overdue.warning())
+            .chain(settled.err().map(|error| error.message()))
+            .collect(),
         spool: Some(SpoolSummary {
             octets: size.octets,
             limit_octets: size.limit,

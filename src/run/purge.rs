@@ -33,6 +33,11 @@ impl Purged {
             damaged_batches: self.batches.values().filter(|events| events.is_none()).count() as u64,
         }
     }
+
+    fn write(&self, state_dir: &Path) -> Result<(), SnapshotError> {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        snapshot::replace_file(&state_dir.join(FILE), text.as_bytes(), Readers::Owner)
+    }
 }
 
 /// Removes the batches of runs that started before an instant, and returns them. The caller holds the lock.
@@ -46,8 +51,7 @@ pub fn purge(spool: &Spool, state_dir: &Path, before: Instant) -> Result<Vec<Que
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         purged.batches.insert(name, file.batch.as_ref().ok().map(Batch::waiting));
     }
-    let text = serde_json::to_string(&purged).unwrap_or_default();
-    snapshot::replace_file(&state_dir.join(FILE), text.as_bytes(), Readers::Owner)?;
+    purged.write(state_dir)?;
     for file in &files {
         spool.throw_away(file)?;
     }
@@ -60,8 +64,19 @@ pub fn older(state_dir: &Path, before: Instant) -> Result<Vec<QueuedFile>, RunEr
     Ok(list(state_dir)?.into_iter().filter(is_older).collect())
 }
 
-/// Returns the batches that no `run.completed` has reported yet.
-pub(super) fn remembered(state_dir: &Path) -> Result<Purged, RunError> {
+/// Returns the batches that no `run.completed` has reported yet. Forgets those that a killed purge left in the spool,
+/// before they are delivered and look as if they had been thrown away.
+pub(super) fn settled(state_dir: &Path, spool: &Spool) -> Result<Purged, RunError> {
+    let mut purged = remembered(state_dir)?;
+    let before = purged.batches.len();
+    purged.batches.retain(|name, _| spool.dir().join(name).symlink_metadata().is_err());
+    if purged.batches.len() < before {
+        purged.write(state_dir)?;
+    }
+    Ok(purged)
+}
+
+fn remembered(state_dir: &Path) -> Result<Purged, RunError> {
     let path = state_dir.join(FILE);
     match regular_file::read_text(&path, MAX_TEXT) {
         Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(Purged::default()),

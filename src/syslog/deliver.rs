@@ -14,6 +14,7 @@ use crate::escape::shell_word;
 use crate::event::{Observer, RunEvent};
 use crate::model::Instant;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::Duration;
 
 /// The result of the delivery to one destination.
@@ -162,8 +163,8 @@ fn send(
         Destination::Syslog(destination) => Session { destination, frames, timing, is_stopped }.run(&mut record),
         Destination::Http(destination) => {
             let mut decided = 0;
-            HttpSession { destination, items: frames, timing, is_stopped }.run(acceptance, &mut |events| {
-                let refused = events.iter().filter_map(|(item, refusal)| Some((*item, (*refusal)?)));
+            HttpSession { destination, events: frames, timing, is_stopped }.run(acceptance, &mut |events| {
+                let refused = events.iter().filter_map(|(event, refusal)| Some((*event, (*refusal)?)));
                 dead += spool.bury(batch, refused)?;
                 decided += events.len() as u64;
                 record(decided)
@@ -175,15 +176,13 @@ fn send(
 
 /// Returns the result for an address that is no longer configured. Its events are kept, because they may be needed.
 fn abandoned(spool: &Spool, destination: String, batches: &[Batch]) -> Delivered {
-    let files = shell_word(spool.dir()) + "/*";
-    // As the head of a file contains the address.
-    let address = serde_json::Value::from(destination.as_str()).to_string();
     let table = if destination.starts_with("http") { "[[http]]" } else { "[[syslog]]" };
     let error = format!(
-        "the destination is no longer configured; add a {table} table with this url and run `bt-rollcall emit`, or, if \
-         its events are not needed, move its files away from {}. List them with: grep -lF {} {files}",
+        "the destination is no longer configured; if its url has changed, run: bt-rollcall spool move {} NEW_URL; or add a \
+         {table} table with this url; or, if its events are not needed, move its files away from {} (`bt-rollcall spool \
+         list --json` names them)",
+        shell_word(Path::new(&destination)),
         spool.dir().display(),
-        shell_word(&format!("\"destination\":{address}"))
     );
     let waiting = batches.iter().map(Batch::waiting).sum();
     Delivered { destination, waiting, error: Some(error), ..Delivered::default() }
@@ -205,7 +204,7 @@ pub fn send_test(
             Session { destination, frames: rendered, timing, is_stopped }.run(&mut |_| Ok(()))
         }
         Destination::Http(destination) => {
-            let session = HttpSession { destination, items: rendered, timing, is_stopped };
+            let session = HttpSession { destination, events: rendered, timing, is_stopped };
             session.run(&mut Acceptance::default(), &mut |_| Ok(())).map_err(|error| match error {
                 DeliveryError::RefusesAll { reason, .. } => DeliveryError::Refuses(reason),
                 other => other,

@@ -140,6 +140,8 @@ pub struct Completed {
     pub spool_percent: u64,
     /// Number of files in the spool that cannot be sent.
     pub damaged_batches: u64,
+    /// Number of dead letters in the state folder; `None` if they cannot be read.
+    pub dead_letters: Option<u64>,
     /// Events that an operator threw away since the last `run.completed`.
     pub purged: Purged,
 }

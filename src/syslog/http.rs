@@ -1,19 +1,19 @@
 //! Destinations over HTTP whose response is a receipt: Splunk HEC, the bulk API of Elasticsearch, and webhooks.
 //!
-//! The spool holds one *item* for each event, so that a repeated request has the same bytes. A session joins items to
-//! requests, and the response decides about each of them: delivered, to be sent again, or dead because the receiver can
-//! never accept it. `session` is the only file that waits and sends; everything else is pure.
+//! The spool holds each event as a `CloudEvent`, whatever the target. A session joins queued events to requests, and the
+//! response decides about each of them: delivered, to be sent again, or dead because the receiver can never accept it.
+//! `session` is the only file that waits and sends; everything else is pure.
 //!
-//! - `item`: event to item
-//! - `hec`, `bulk`, `webhook`: items to a request, and response to its meaning
+//! - `event`: event to its queued form, and from there to that of Splunk and Elasticsearch
+//! - `hec`, `bulk`, `webhook`: events to a request, and response to its meaning
 //! - `reading`: what responses of all targets have in common
 //! - `group`: the events of one request and what became of each
 //! - `session`: requests, retries and receipts
 
 mod bulk;
+mod event;
 mod group;
 mod hec;
-mod item;
 mod reading;
 mod session;
 mod signing;
@@ -21,13 +21,13 @@ mod signing;
 mod tests;
 mod webhook;
 
+pub(super) use event::render;
 pub use reading::Refusal;
 pub(super) use session::{Acceptance, HttpSession};
 pub use signing::SigningKey;
 
 use super::Send;
-use super::format::Sender;
-use super::message::Message;
+use event::QueuedEvent;
 use reading::{Reading, Reply};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
@@ -73,6 +73,14 @@ pub enum HttpTarget {
     },
 }
 
+/// A queued event that this version cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a queued event has a form that this version does not know; deliver it with the version that queued it, or throw it away \
+     with `bt-rollcall spool purge`"
+)]
+pub struct UnreadableEvent;
+
 /// A request without its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct HttpRequest {
@@ -91,11 +99,6 @@ struct RequestContext<'a> {
 }
 
 impl HttpDestination {
-    /// Renders the item of an event.
-    pub fn render(&self, sender: &Sender, message: &Message<'_>) -> String {
-        item::render(&self.target, sender, message)
-    }
-
     /// Returns the settings in force in words, without secrets.
     pub fn in_words(&self) -> String {
         let target = match &self.target {
@@ -126,31 +129,32 @@ impl HttpDestination {
         }
     }
 
-    /// Returns the number of octets that a request adds to each of its items.
-    fn octets_added(&self) -> usize {
-        match &self.target {
-            HttpTarget::SplunkHec { index: Some(index), .. } => hec::index_member(index).len(),
-            HttpTarget::SplunkHec { .. } | HttpTarget::ElasticBulk { .. } | HttpTarget::Webhook { .. } => 0,
-        }
+    /// Returns a queued event as the target gets it. Errors: the spool contains something else.
+    pub fn as_sent(&self, queued: &str) -> Result<String, UnreadableEvent> {
+        let event = || QueuedEvent::read(queued).ok_or(UnreadableEvent);
+        Ok(match &self.target {
+            HttpTarget::SplunkHec { index, .. } => event()?.for_hec(index.as_deref()),
+            HttpTarget::ElasticBulk { .. } => event()?.for_bulk(),
+            HttpTarget::Webhook { .. } => queued.to_owned(),
+        })
     }
 
-    /// Returns the request with these items.
-    fn request(&self, items: &[&str], context: RequestContext<'_>) -> HttpRequest {
-        match &self.target {
-            HttpTarget::SplunkHec { token, index } => {
-                hec::request(&self.url, token, index.as_deref(), items, context.channel)
-            }
-            HttpTarget::ElasticBulk { token, index } => bulk::request(&self.url, token, index, items),
-            HttpTarget::Webhook { signing_key } => webhook::request(&self.url, signing_key, items, context.now),
-        }
+    /// Returns the request with these queued events.
+    fn request(&self, queued: &[&str], context: RequestContext<'_>) -> Result<HttpRequest, UnreadableEvent> {
+        let events: Vec<String> = queued.iter().map(|queued| self.as_sent(queued)).collect::<Result<_, _>>()?;
+        Ok(match &self.target {
+            HttpTarget::SplunkHec { token, .. } => hec::request(&self.url, token, &events, context.channel),
+            HttpTarget::ElasticBulk { token, index } => bulk::request(&self.url, token, index, &events),
+            HttpTarget::Webhook { signing_key } => webhook::request(&self.url, signing_key, &events, context.now),
+        })
     }
 
-    /// Returns what a response says about the items of its request.
-    fn read(&self, reply: &Reply<'_>, items: &[&str]) -> Reading {
+    /// Returns what a response says about the queued events of its request.
+    fn read(&self, reply: &Reply<'_>, queued: &[&str]) -> Reading {
         match &self.target {
-            HttpTarget::SplunkHec { .. } => hec::read(reply, items.len()),
-            HttpTarget::ElasticBulk { .. } => bulk::read(reply, items, &self.secrets()),
-            HttpTarget::Webhook { .. } => webhook::read(reply, items.len()),
+            HttpTarget::SplunkHec { .. } => hec::read(reply, queued.len()),
+            HttpTarget::ElasticBulk { .. } => bulk::read(reply, queued, &self.secrets()),
+            HttpTarget::Webhook { .. } => webhook::read(reply, queued.len()),
         }
     }
 }

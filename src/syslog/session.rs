@@ -128,7 +128,9 @@ pub enum DeliveryError {
     #[error("sending failed: {0}; check the network and the receiver")]
     Send(io::Error),
     /// The session exceeded its time limit (seconds).
-    #[error("the session took longer than {0} s; check how fast the receiver reads")]
+    #[error(
+        "the session took longer than {0} s; check how fast the receiver reads, and the pace of this destination (requests_per_second or events_per_second)"
+    )]
     TooSlow(u64),
     /// A signal asked the run to stop.
     #[error("stopped by a signal before the delivery was proven")]

@@ -21,6 +21,7 @@ mod batch;
 mod cursor;
 mod dead;
 mod listing;
+mod moved;
 
 pub use batch::Batch;
 pub use cursor::Cursor;
@@ -29,6 +30,7 @@ pub use listing::{QueuedFile, list};
 use batch::Head;
 use cursor::CURSOR;
 use dead::DEAD;
+use moved::MOVED;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -132,7 +134,7 @@ impl Spool {
     }
 
     /// Commits or removes the batches that killed runs left staged. Batches of another store stay. Removes cursors
-    /// whose batch is gone.
+    /// whose batch is gone, and what a killed [`Spool::move_to`] left.
     pub fn recover(&self, is_published: impl Fn(&str) -> bool) -> Result<(), SpoolError> {
         for name in self.names(|name| name.starts_with(STAGED))? {
             let path = self.dir.join(&name);
@@ -145,6 +147,10 @@ impl Spool {
                 // A file without a head was never complete, and its run cannot have published.
                 Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_error("remove", &path))?,
             }
+        }
+        for name in self.names(|name| name.starts_with(MOVED))? {
+            let path = self.dir.join(name);
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
         }
         self.remove_orphaned_cursors()?;
         sync(&self.dir)
@@ -242,11 +248,7 @@ impl Spool {
         fs::remove_file(path).map_err(io_error("remove", path))?;
         sync(&self.dir)?;
         // Removed after its batch: without its cursor the batch would be sent again from the first frame.
-        let cursor = cursor::path_of(path);
-        match fs::remove_file(&cursor) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &cursor)(error)),
-            _ => Ok(()),
-        }
+        cursor::remove(path)
     }
 
     /// Returns the file names that match, sorted by run, then in the order of writing.

@@ -108,6 +108,7 @@ fn completed() -> Completed {
         redelivered: 0,
         spool_percent: 0,
         damaged_batches: 0,
+        dead_letters: Some(0),
         purged: Purged::default(),
     }
 }

@@ -131,3 +131,64 @@ fn a_test_of_every_destination_says_what_to_look_for_and_fails_where_nobody_list
     assert!(shown.contains(event["event"]["id"].as_str().unwrap()), "{shown}");
     assert!(shown.contains(event["message"].as_str().unwrap()), "{shown}");
 }
+
+#[test]
+fn events_of_a_corrected_address_are_moved_and_arrive_as_they_were_queued() {
+    let wrong = unused_port();
+    let rig = queued(wrong);
+    let frames = stdout(&rig.call(&["emit", "--dry-run"]));
+    let receiver = Receiver::start();
+    let (old, new) = (format!("tcp://127.0.0.1:{wrong}"), receiver.url());
+    rig.edit(&old, &new);
+    let abandoned = rig.call(&["emit"]);
+    assert_exit(&abandoned, 5);
+    assert!(stdout(&abandoned).contains(&format!("bt-rollcall spool move {old} NEW_URL")), "{}", stdout(&abandoned));
+    for (from, to, why) in [
+        (old.as_str(), "tcp://127.0.0.1:1", "is not configured; the destinations are: tcp://127.0.0.1:"),
+        (&new, &new, "is still configured"),
+        ("tcp://typo:1", &new, "no event is queued for tcp://typo:1"),
+        ("https://a.example.com", &new, "no event is queued"),
+    ] {
+        let refused = rig.call(&["spool", "move", from, to]);
+        assert_exit(&refused, 2);
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
+    let moved = rig.call(&["spool", "move", &old, &new]);
+    assert_exit(&moved, 0);
+    assert!(stdout(&moved).contains(&format!("moved {} events", frames.lines().count())), "{}", stdout(&moved));
+    assert_exit(&rig.call(&["emit"]), 0);
+    assert_eq!(receiver.messages(), frames.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn events_that_are_too_long_for_the_new_address_or_of_another_form_stay_where_they_are() {
+    let wrong = unused_port();
+    let rig = queued(wrong);
+    let old = format!("tcp://127.0.0.1:{wrong}");
+    rig.edit(&old, "udp://127.0.0.1:9");
+    rig.append("[[http]]\ntarget = \"splunk-hec\"\nurl = \"http://127.0.0.1:9\"\ntoken = { env = \"HOME\" }\n");
+    for (new, why) in [
+        ("udp://127.0.0.1:9", "and this destination sends at most 1180"),
+        ("http://127.0.0.1:9", "events for syslog and for HTTP have different forms"),
+    ] {
+        let refused = rig.call(&["spool", "move", &old, new]);
+        assert_exit(&refused, 2);
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
+    let files: Value = serde_json::from_str(&stdout(&rig.call(&["spool", "list", "--json"]))).unwrap();
+    assert_eq!(files[0]["destination"], old);
+}
+
+#[test]
+fn batch_that_a_killed_purge_left_is_delivered_and_not_reported_as_thrown_away() {
+    let port = unused_port();
+    let rig = queued(port);
+    let files: Value = serde_json::from_str(&stdout(&rig.call(&["spool", "list", "--json"]))).unwrap();
+    let left = files[0]["file"].as_str().unwrap().rsplit('/').next().unwrap();
+    let memory = serde_json::json!({"batches": {left: files[0]["events"], "20200101T000000Z-0001.0000.jsonl": 3}});
+    fs::write(rig.spool_dir().with_file_name("purged.json"), memory.to_string()).unwrap();
+    let receiver = Receiver::on_port(port);
+    assert_exit(&rig.call(&["emit"]), 0);
+    assert_exit(&rig.run_on_day(1, &[]), 0);
+    assert_eq!(completed(&receiver)["purged"], 3);
+}

@@ -28,6 +28,7 @@ pub(super) fn completed(message: &Message<'_>, completed: &Completed, emitted: u
             "redelivered": completed.redelivered,
             "spool_percent": completed.spool_percent,
             "damaged_batches": completed.damaged_batches,
+            "dead_letters": completed.dead_letters,
             "purged": completed.purged.events,
             "purged_damaged_batches": completed.purged.damaged_batches,
             // Always 0: a full spool fails the run instead of dropping events.

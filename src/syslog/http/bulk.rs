@@ -4,7 +4,7 @@
 //! that is sent twice is stored once.
 
 use super::HttpRequest;
-use super::item::in_path;
+use super::event::{QueuedEvent, in_path};
 use super::reading::{Fate, Reading, Refusal, Reply, is_temporary, no_receipt, of_status};
 use crate::wire::excerpt;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,8 +35,8 @@ struct ItemResult {
     error: Value,
 }
 
-/// Returns the request with these items, one action and one document for each.
-pub(super) fn request(url: &str, token: &SecretString, index: &str, items: &[&str]) -> HttpRequest {
+/// Returns the request with these events, one action and one document for each.
+pub(super) fn request(url: &str, token: &SecretString, index: &str, events: &[String]) -> HttpRequest {
     HttpRequest {
         url: format!("{url}/{}/_bulk", in_path(index)),
         headers: vec![
@@ -44,14 +44,14 @@ pub(super) fn request(url: &str, token: &SecretString, index: &str, items: &[&st
             ("content-type", "application/x-ndjson".to_owned()),
         ],
         // The last line ends with a line feed, too.
-        body: items.join("\n") + "\n",
+        body: events.join("\n") + "\n",
     }
 }
 
-/// Returns what a response says about the items of its request. `secrets` are our own, which a reason may echo.
-pub(super) fn read(reply: &Reply<'_>, items: &[&str], secrets: &[String]) -> Reading {
+/// Returns what a response says about the queued events of its request. `secrets` are our own, which a reason may echo.
+pub(super) fn read(reply: &Reply<'_>, queued: &[&str], secrets: &[String]) -> Reading {
     match reply.status {
-        200..=299 => of_items(reply, items, secrets),
+        200..=299 => of_items(reply, queued, secrets),
         // The cluster names what it cannot parse. A proxy does not answer in this form.
         400 | 422 if is_error_of_elasticsearch(reply.body) => Reading::BadData(reply.refusal()),
         _ => of_status(reply, CREDENTIAL),
@@ -62,22 +62,18 @@ fn is_error_of_elasticsearch(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|value| value["error"]["type"].is_string())
 }
 
-fn of_items(reply: &Reply<'_>, items: &[&str], secrets: &[String]) -> Reading {
+fn of_items(reply: &Reply<'_>, queued: &[&str], secrets: &[String]) -> Reading {
     let response: Result<BulkResponse, _> = serde_json::from_slice(reply.body);
     let Ok(BulkResponse { items: results }) = response else { return no_receipt(reply, "response of a bulk API") };
-    let is_other = |(item, result): (&&str, &BulkItem)| result.create.id.is_some() && result.create.id != id_of(item);
-    if results.len() != items.len() || items.iter().zip(&results).any(is_other) {
-        let (sent, got) = (items.len(), results.len());
+    let id_of = |queued: &str| QueuedEvent::read(queued).map(|event| event.id);
+    let is_other =
+        |(queued, result): (&&str, &BulkItem)| result.create.id.is_some() && result.create.id != id_of(queued);
+    if results.len() != queued.len() || queued.iter().zip(&results).any(is_other) {
+        let (sent, got) = (queued.len(), results.len());
         let text = format!("the receiver named {got} results for {sent} events, or those of other events");
         return Reading::Later(format!("{text}; look into its log"), reply.retry_after);
     }
     Reading::Each(results.iter().map(|result| fate(&result.create, secrets)).collect())
-}
-
-/// Returns the `_id` in the action of an item.
-fn id_of(item: &str) -> Option<String> {
-    let action: Value = serde_json::from_str(item.lines().next()?).ok()?;
-    Some(action["create"]["_id"].as_str()?.to_owned())
 }
 
 /// Returns what to change where the cluster refuses an item for a reason that is not its data.

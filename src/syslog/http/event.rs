@@ -1,77 +1,87 @@
-//! The item of an event: its ECS body in the envelope of the target. Pure.
+//! The queued form of an event: a `CloudEvent` whose `data` is the ECS body. Pure.
 //!
-//! An item has no index. The request adds it, so that queued events follow a corrected setting.
+//! The form is the same for every target, and the envelope of Splunk or Elasticsearch is built when the event is sent. So
+//! queued events follow a corrected target, address or index, and a repeated request still has the same bytes.
 
-use super::HttpTarget;
 use crate::model::{Subject, SubjectKind};
 use crate::syslog::body::{Body, replace_control_characters};
 use crate::syslog::ecs;
 use crate::syslog::format::Sender;
 use crate::syslog::json::to_ascii;
 use crate::syslog::message::{About, Message};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt::Write as _;
 
 /// Source type of the events in Splunk.
 const SOURCE_TYPE: &str = "bt-rollcall:json";
-/// Maximum length of an item for Splunk, in octets. Splunk cuts events at 10,000 octets by default (`TRUNCATE`).
-const MAX_HEC_ITEM: usize = 8_000;
-/// Maximum length of any other item, in octets. Receivers of CloudEvents accept at least 64 KiB (CloudEvents 1.0, "Size
-/// Limits"), and as a JSON string in the spool an item is at most twice as long.
-const MAX_ITEM: usize = 32_000;
+/// Maximum length of a queued event in octets. Splunk cuts events at 10,000 octets by default (`TRUNCATE`), and the
+/// envelopes of Splunk and Elasticsearch are shorter than that of CloudEvents.
+const MAX_OCTETS: usize = 8_000;
 
-/// Renders the item of an event: ASCII without control characters but the line feed of the bulk API.
+/// A queued event, read again.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueuedEvent<'q> {
+    /// Id of the event.
+    pub(super) id: String,
+    time: DateTime<Utc>,
+    host: String,
+    /// The ECS body as it was rendered.
+    #[serde(borrow)]
+    pub(super) data: &'q RawValue,
+}
+
+/// Renders an event in the JSON format of CloudEvents 1.0, as one line of ASCII.
 ///
-/// An event that is too long loses the same parts as in a syslog frame.
-pub(super) fn render(target: &HttpTarget, sender: &Sender, message: &Message<'_>) -> String {
-    let limit = match target {
-        HttpTarget::SplunkHec { .. } => MAX_HEC_ITEM,
-        HttpTarget::ElasticBulk { .. } | HttpTarget::Webhook { .. } => MAX_ITEM,
-    };
+/// An event that is too long loses the same parts as in a syslog frame. `host` is an extension attribute.
+pub(in crate::syslog) fn render(sender: &Sender, message: &Message<'_>) -> String {
     let mut body = ecs::body(message);
     loop {
-        let item = envelope(target, sender, message, &body.text());
-        if item.len() <= limit || !body.shrink() {
-            return item;
+        let event = cloud_event(sender, message, &body.text());
+        if event.len() <= MAX_OCTETS || !body.shrink() {
+            return event;
         }
     }
 }
 
-fn envelope(target: &HttpTarget, sender: &Sender, message: &Message<'_>, body: &str) -> String {
-    match target {
-        HttpTarget::SplunkHec { .. } => hec(sender, message, body),
-        HttpTarget::ElasticBulk { .. } => bulk(message, body),
-        HttpTarget::Webhook { .. } => cloud_event(sender, message, body),
-    }
-}
-
-/// Returns an event of the endpoint `/services/collector/event`.
-fn hec(sender: &Sender, message: &Message<'_>, body: &str) -> String {
-    let milliseconds = message.facts.now.timestamp_millis();
-    let (seconds, fraction) = (milliseconds.div_euclid(1_000), milliseconds.rem_euclid(1_000));
-    let (host, source_type) = (quoted(&sender.host), quoted(SOURCE_TYPE));
-    format!(
-        "{{\"time\":{seconds}.{fraction:03},\"host\":{host},\"source\":\"bt-rollcall\",\"sourcetype\":{source_type},\
-         \"event\":{body}}}"
-    )
-}
-
-/// Returns the two lines of a `create` action. The id of the event is that of the document, so it cannot exist twice.
-fn bulk(message: &Message<'_>, body: &str) -> String {
-    format!("{{\"create\":{{\"_id\":{}}}}}\n{body}", quoted(&message.id))
-}
-
-/// Returns an event in the JSON format of CloudEvents 1.0.
 fn cloud_event(sender: &Sender, message: &Message<'_>, body: &str) -> String {
     let subject = subject(message).map_or_else(String::new, |subject| format!("\"subject\":{},", quoted(&subject)));
     format!(
-        "{{\"specversion\":\"1.0\",\"id\":{},\"source\":{},\"type\":{},\"time\":{},{subject}\
+        "{{\"specversion\":\"1.0\",\"id\":{},\"source\":{},\"type\":{},\"time\":{},{subject}\"host\":{},\
          \"datacontenttype\":\"application/json\",\"data\":{body}}}",
         quoted(&message.id),
         quoted(&format!("/bt-rollcall/{}", in_path(&sender.host))),
         quoted(&format!("bt-rollcall.{}", message.code)),
         quoted(&ecs::timestamp(message.facts.now)),
+        quoted(&sender.host),
     )
+}
+
+impl<'q> QueuedEvent<'q> {
+    /// Reads a queued event; `None` if it has another form.
+    pub(super) fn read(queued: &'q str) -> Option<Self> {
+        serde_json::from_str(queued).ok()
+    }
+
+    /// Returns an event of the endpoint `/services/collector/event` of Splunk.
+    pub(super) fn for_hec(&self, index: Option<&str>) -> String {
+        let index = index.map_or_else(String::new, |index| format!("\"index\":{},", quoted(index)));
+        let milliseconds = self.time.timestamp_millis();
+        let (seconds, fraction) = (milliseconds.div_euclid(1_000), milliseconds.rem_euclid(1_000));
+        let (host, source_type) = (quoted(&self.host), quoted(SOURCE_TYPE));
+        format!(
+            "{{{index}\"time\":{seconds}.{fraction:03},\"host\":{host},\"source\":\"bt-rollcall\",\
+             \"sourcetype\":{source_type},\"event\":{}}}",
+            self.data
+        )
+    }
+
+    /// Returns the two lines of a `create` action. The id of the event is that of the document, so it cannot exist twice.
+    pub(super) fn for_bulk(&self) -> String {
+        format!("{{\"create\":{{\"_id\":{}}}}}\n{}", quoted(&self.id), self.data)
+    }
 }
 
 /// Returns what an event is about within its source, such as `appliance-eu/user/42`; `None` for events about a run.
@@ -89,7 +99,7 @@ fn subject(message: &Message<'_>) -> Option<String> {
 }
 
 /// Returns a JSON string in ASCII.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     to_ascii(&Value::from(replace_control_characters(text)))
 }
 

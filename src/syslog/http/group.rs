@@ -28,38 +28,37 @@ pub(super) struct Undecided {
 /// Consecutive events of a batch that one request contains.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    items: Vec<String>,
+    events: Vec<String>,
     settled: Vec<Option<Settled>>,
     octets: usize,
 }
 
 impl Group {
-    /// Adds an item, whose request adds so many octets to it. Returns it if the group is full without it. A group takes
-    /// at least one item.
-    pub(super) fn add(&mut self, item: String, max_events: usize, added: usize) -> Option<String> {
-        // Each item is followed by a separator.
-        let octets = self.octets + item.len() + added + 1;
-        if !self.items.is_empty() && (octets > MAX_REQUEST || self.items.len() >= max_events) {
-            return Some(item);
+    /// Adds a queued event. Returns it if the group is full without it. A group takes at least one event.
+    pub(super) fn add(&mut self, event: String, max_events: usize) -> Option<String> {
+        // Each event is followed by a separator. What is sent of it is never longer.
+        let octets = self.octets + event.len() + 1;
+        if !self.events.is_empty() && (octets > MAX_REQUEST || self.events.len() >= max_events) {
+            return Some(event);
         }
         self.octets = octets;
-        self.items.push(item);
+        self.events.push(event);
         self.settled.push(None);
         None
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.events.is_empty()
     }
 
     /// Returns the positions of all events.
     pub(super) fn positions(&self) -> Vec<usize> {
-        (0..self.items.len()).collect()
+        (0..self.events.len()).collect()
     }
 
-    /// Returns the items at these positions.
-    pub(super) fn items_at(&self, positions: &[usize]) -> Vec<&str> {
-        positions.iter().filter_map(|at| self.items.get(*at).map(String::as_str)).collect()
+    /// Returns the events at these positions.
+    pub(super) fn events_at(&self, positions: &[usize]) -> Vec<&str> {
+        positions.iter().filter_map(|at| self.events.get(*at).map(String::as_str)).collect()
     }
 
     /// Notes what became of the events at these positions, and returns what is left to do.
@@ -88,10 +87,10 @@ impl Group {
 
     /// Returns the events before the first one that is not decided, in their order.
     pub(super) fn settled_prefix(&self) -> impl Iterator<Item = (&str, &Settled)> {
-        self.items
+        self.events
             .iter()
             .map(String::as_str)
             .zip(&self.settled)
-            .map_while(|(item, settled)| Some((item, settled.as_ref()?)))
+            .map_while(|(event, settled)| Some((event, settled.as_ref()?)))
     }
 }

@@ -4,7 +4,6 @@
 //! HTTP Event Collector".
 
 use super::HttpRequest;
-use super::item::quoted;
 use super::reading::{Reading, Reply, no_receipt, of_status};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,26 +26,13 @@ struct Acknowledgements {
     acks: BTreeMap<String, bool>,
 }
 
-/// Returns the request with these items. The collector reads JSON objects one after the other.
-pub(super) fn request(
-    url: &str,
-    token: &SecretString,
-    index: Option<&str>,
-    items: &[&str],
-    channel: &str,
-) -> HttpRequest {
-    let member = index.map(index_member).unwrap_or_default();
-    let with_index = |item: &&str| format!("{{{member}{}", item.strip_prefix('{').unwrap_or(item));
+/// Returns the request with these events. The collector reads JSON objects one after the other.
+pub(super) fn request(url: &str, token: &SecretString, events: &[String], channel: &str) -> HttpRequest {
     HttpRequest {
         url: format!("{url}/services/collector/event"),
         headers: headers(token, channel),
-        body: items.iter().map(with_index).collect::<Vec<_>>().join("\n"),
+        body: events.join("\n"),
     }
-}
-
-/// Returns what a request adds to each of its items.
-pub(super) fn index_member(index: &str) -> String {
-    format!("\"index\":{},", quoted(index))
 }
 
 /// Returns the request that asks whether an acknowledgement has arrived.

@@ -60,8 +60,8 @@ impl Acceptance {
 pub(in crate::syslog) struct HttpSession<'a, I> {
     /// Receiver of the events.
     pub(in crate::syslog) destination: &'a HttpDestination,
-    /// Rendered items.
-    pub(in crate::syslog) items: I,
+    /// Queued events.
+    pub(in crate::syslog) events: I,
     /// Time limits of the session.
     pub(in crate::syslog) timing: &'a Timing,
     /// Whether to stop.
@@ -91,7 +91,7 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> HttpSession<'_, I> {
         let runtime = runtime.map_err(DeliveryError::Send)?;
         let mut exchange =
             Exchange { destination: self.destination, client, limits: &limits, channel: channel(), acceptance };
-        let sent = runtime.block_on(exchange.send_all(self.items, ledger));
+        let sent = runtime.block_on(exchange.send_all(self.events, ledger));
         // A name resolution blocks a thread that nothing interrupts.
         runtime.shutdown_background();
         sent.map_err(|error| limits.explain(error))
@@ -135,17 +135,17 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     async fn send_all(
         &mut self,
-        mut items: impl Iterator<Item = Result<String, SpoolError>>,
+        mut events: impl Iterator<Item = Result<String, SpoolError>>,
         ledger: &mut Ledger<'_>,
     ) -> Result<(), DeliveryError> {
-        let (max_events, added) = (self.destination.max_events(), self.destination.octets_added());
+        let max_events = self.destination.max_events();
         let mut left_over = None;
         // Groups of refused events, until the receiver accepts one.
         let mut held_back = Vec::new();
         loop {
             let mut group = Group::default();
-            while let Some(item) = left_over.take().map(Ok).or_else(|| items.next()) {
-                left_over = group.add(item?, max_events, added);
+            while let Some(event) = left_over.take().map(Ok).or_else(|| events.next()) {
+                left_over = group.add(event?, max_events);
                 if left_over.is_some() {
                     break;
                 }
@@ -170,7 +170,7 @@ impl Exchange<'_> {
         let mut failures = 0;
         while let Some(positions) = requests.pop_front() {
             self.limits.check_stop()?;
-            let reading = self.exchange(&group.items_at(&positions)).await?;
+            let reading = self.exchange(&group.events_at(&positions)).await?;
             match (reading, positions.as_slice()) {
                 (Reading::Each(fates), _) => {
                     self.note_acceptance(&fates)?;
@@ -221,15 +221,16 @@ impl Exchange<'_> {
     }
 
     /// Sends one request, and waits for the acknowledgement where the receiver promises one.
-    async fn exchange(&self, items: &[&str]) -> Result<Reading, DeliveryError> {
+    async fn exchange(&self, queued: &[&str]) -> Result<Reading, DeliveryError> {
         let context = RequestContext { channel: &self.channel, now: Utc::now().timestamp() };
-        let request = self.destination.request(items, context);
+        let request = self.destination.request(queued, context);
+        let request = request.map_err(|unreadable| DeliveryError::Http(unreadable.to_string()))?;
         let reading = match self.post(request).await? {
-            Ok(response) => self.destination.read(&reply(&response, self.limits.timing), items),
+            Ok(response) => self.destination.read(&reply(&response, self.limits.timing), queued),
             Err(error) => of_error(error),
         };
         match reading {
-            Reading::Pending(ack_id) => self.confirmed(ack_id, items.len()).await,
+            Reading::Pending(ack_id) => self.confirmed(ack_id, queued.len()).await,
             decided => Ok(decided),
         }
     }
@@ -324,9 +325,9 @@ fn of_error(error: PostError) -> Reading {
 
 /// Returns the decided events of a group, up to the first one that is not decided.
 fn settled(group: &Group) -> Vec<(&str, Option<&Refusal>)> {
-    let decided = group.settled_prefix().map(|(item, settled)| match settled {
-        Settled::Delivered => (item, None),
-        Settled::Dead(refusal) => (item, Some(refusal)),
+    let decided = group.settled_prefix().map(|(event, settled)| match settled {
+        Settled::Delivered => (event, None),
+        Settled::Dead(refusal) => (event, Some(refusal)),
     });
     decided.collect()
 }

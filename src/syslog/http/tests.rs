@@ -1,8 +1,8 @@
-//! Tests of items, signatures, and sessions with servers of many kinds on loopback.
+//! Tests of queued events, signatures, and sessions with servers of many kinds on loopback.
 
 mod bulk;
+mod events;
 mod hec;
-mod items;
 mod server;
 mod sessions;
 mod signing;
@@ -37,15 +37,21 @@ fn to(url: String, target: HttpTarget) -> HttpDestination {
     HttpDestination { url, target, send, ca_file: None, client_identity: None, requests_per_second: 10_000.0 }
 }
 
-/// Returns items as they are in the spool, in the form of the bulk API or of the others.
-fn items(target: &HttpTarget, count: usize) -> Vec<String> {
-    let item = |n: usize| match target {
-        HttpTarget::ElasticBulk { .. } => {
-            format!("{{\"create\":{{\"_id\":\"id{n}\"}}}}\n{{\"n\":{n}}}")
-        }
-        _ => format!("{{\"n\":{n}}}"),
-    };
-    (0..count).map(item).collect()
+/// Returns events as they are in the spool.
+fn events(count: usize) -> Vec<String> {
+    (0..count).map(|n| event_with(n, &format!("{{\"n\":{n}}}"))).collect()
+}
+
+fn event_with(n: usize, data: &str) -> String {
+    format!("{{\"id\":\"id{n}\",\"time\":\"2026-11-23T02:00:00.123Z\",\"host\":\"h\",\"data\":{data}}}")
+}
+
+/// Returns an event of [`events`] as Splunk gets it.
+fn hec_event(n: usize) -> String {
+    format!(
+        "{{\"index\":\"audit\",\"time\":1795399200.123,\"host\":\"h\",\"source\":\"bt-rollcall\",\
+         \"sourcetype\":\"bt-rollcall:json\",\"event\":{{\"n\":{n}}}}}"
+    )
 }
 
 /// What a session left behind.
@@ -64,21 +70,21 @@ impl Outcome {
     }
 }
 
-fn deliver(destination: &HttpDestination, items: Vec<String>) -> Outcome {
-    deliver_within(destination, items, &timing(), &|| false)
+fn deliver(destination: &HttpDestination, events: Vec<String>) -> Outcome {
+    deliver_within(destination, events, &timing(), &|| false)
 }
 
 fn deliver_within(
     destination: &HttpDestination,
-    items: Vec<String>,
+    events: Vec<String>,
     timing: &Timing,
     is_stopped: &dyn Fn() -> bool,
 ) -> Outcome {
     let (mut decided, mut dead) = (0, Vec::new());
-    let session = HttpSession { destination, items: items.into_iter().map(Ok), timing, is_stopped };
+    let session = HttpSession { destination, events: events.into_iter().map(Ok), timing, is_stopped };
     let result = session.run(&mut Acceptance::default(), &mut |events| {
         decided += events.len();
-        dead.extend(events.iter().filter_map(|(item, refusal)| Some(((*item).to_owned(), (*refusal)?.clone()))));
+        dead.extend(events.iter().filter_map(|(event, refusal)| Some(((*event).to_owned(), (*refusal)?.clone()))));
         Ok(())
     });
     Outcome { decided, dead, result }

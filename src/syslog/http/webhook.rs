@@ -4,9 +4,9 @@ use super::reading::{Reading, Refusal, Reply, of_status};
 use super::{HttpRequest, SigningKey};
 use crate::model::Fingerprint;
 
-/// Returns the request with these items. The same items always have the same `webhook-id`.
-pub(super) fn request(url: &str, key: &SigningKey, items: &[&str], now: i64) -> HttpRequest {
-    let body = format!("[{}]", items.join(","));
+/// Returns the request with these events. The same events always have the same `webhook-id`.
+pub(super) fn request(url: &str, key: &SigningKey, events: &[String], now: i64) -> HttpRequest {
+    let body = format!("[{}]", events.join(","));
     let id = format!("msg_{}", Fingerprint::of(&["w1", &body]));
     let signature = key.sign(&id, now, &body);
     HttpRequest {

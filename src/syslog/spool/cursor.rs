@@ -8,7 +8,7 @@ use super::{SpoolError, io_error, sync};
 use crate::digest::hex;
 use crate::regular_file;
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,15 @@ pub(super) fn path_of(batch: &Path) -> PathBuf {
     let mut path = batch.as_os_str().to_owned();
     path.push(CURSOR);
     PathBuf::from(path)
+}
+
+/// Removes the cursor of a batch if there is one.
+pub(super) fn remove(batch: &Path) -> Result<(), SpoolError> {
+    let path = path_of(batch);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error("remove", &path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The cursor of one batch. Only the process that holds the lock of the state folder may move it.

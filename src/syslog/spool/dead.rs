@@ -5,11 +5,12 @@
 
 use super::{Batch, Spool, SpoolError, io_error, sync};
 use crate::model::instant_text;
+use crate::regular_file;
 use crate::syslog::http::Refusal;
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -32,19 +33,36 @@ impl Spool {
     ) -> Result<u64, SpoolError> {
         let time = instant_text(Utc::now().trunc_subsecs(3));
         let (mut text, mut count) = (String::new(), 0);
-        for (item, Refusal { status, reason }) in events {
+        for (event, Refusal { status, reason }) in events {
             let line = json!({
                 "time": time,
                 "destination": batch.destination,
                 "status": status,
                 "reason": reason,
-                "event": event_of(item),
+                "event": as_json(event),
             });
             text.extend([line.to_string().as_str(), "\n"]);
             count += 1;
         }
         if count > 0 {
             self.append_dead(batch, &text)?;
+        }
+        Ok(count)
+    }
+
+    /// Returns the number of dead letters that nobody has removed.
+    pub fn count_dead_letters(&self) -> Result<u64, SpoolError> {
+        let dir = self.dead_letters();
+        let entries = match fs::read_dir(&dir) {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(0),
+            other => other.map_err(io_error("list", &dir))?,
+        };
+        let mut count = 0;
+        for entry in entries {
+            let path = entry.map_err(io_error("list", &dir))?.path();
+            let opened = regular_file::open(&path).map(BufReader::new);
+            let lines = opened.and_then(|file| file.split(b'\n').try_fold(0, |lines, line| line.map(|_| lines + 1)));
+            count += lines.map_err(io_error("read", &path))?;
         }
         Ok(count)
     }
@@ -85,8 +103,7 @@ fn cut_torn_line(file: &mut File) -> io::Result<()> {
     if end < length { file.set_len(end) } else { Ok(()) }
 }
 
-/// Returns the event of an item as JSON. The first line of an item for the bulk API is its action.
-fn event_of(item: &str) -> Value {
-    let event = item.lines().next_back().unwrap_or_default();
-    serde_json::from_str(event).unwrap_or_else(|_| Value::from(item))
+/// Returns a queued event as JSON.
+fn as_json(queued: &str) -> Value {
+    serde_json::from_str(queued).unwrap_or_else(|_| Value::from(queued))
 }

@@ -130,3 +130,30 @@ fn a_batch_that_is_set_aside_and_restored_goes_on_at_its_cursor() {
     fs::write(&path, whole).unwrap();
     assert_eq!(waiting(&queue.batch(0)), ["3", "4"]);
 }
+
+#[test]
+fn moved_batch_has_the_rest_of_its_frames_a_new_destination_and_no_cursor() {
+    let queue = Queue::new();
+    queue.batch(0).cursor().advance(2).unwrap();
+    queue.spool.move_to(&queue.batch(0), "relp://b").unwrap();
+    let moved = queue.batch(0);
+    assert_eq!((moved.destination.as_str(), moved.frames, moved.delivered), ("relp://b", 3, 0));
+    let frames: Vec<String> = moved.each().unwrap().map(Result::unwrap).collect();
+    assert_eq!(frames, ["2", "3", "4"]);
+    assert_eq!(queue.batch(1).destination, "relp://a");
+    assert_eq!(queue.names(), [format!("{RUN}.0000.jsonl"), format!("{RUN}.0001.jsonl")]);
+}
+
+#[test]
+fn kill_while_a_batch_moves_leaves_the_old_one_whole() {
+    let queue = Queue::new();
+    // The new file is complete and not yet in its place, or the old cursor is not yet removed.
+    fs::write(queue.spool.dir().join(format!(".moved-{RUN}.0000.jsonl")), "torn").unwrap();
+    queue.spool.recover(|_| true).unwrap();
+    assert_eq!((queue.batch(0).destination.as_str(), queue.names().len()), ("relp://a", 2));
+    queue.batch(0).cursor().advance(2).unwrap();
+    let cursor = fs::read(queue.cursor(0)).unwrap();
+    queue.spool.move_to(&queue.batch(0), "relp://b").unwrap();
+    fs::write(queue.cursor(0), cursor).unwrap();
+    assert_eq!((queue.batch(0).frames, queue.batch(0).delivered), (3, 0), "the cursor belongs to the old file");
+}

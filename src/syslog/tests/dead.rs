@@ -101,6 +101,11 @@ fn dead_letters_are_neither_queued_nor_part_of_the_size_and_hold_no_snapshot() {
     assert!(waiting_runs(folder.path()).unwrap().is_empty());
     spool.recover(|_| true).unwrap();
     assert_eq!(fs::read_dir(spool.dead_letters()).unwrap().count(), 1);
+    assert_eq!(spool.count_dead_letters().unwrap(), 1);
+    fs::remove_dir_all(spool.dead_letters()).unwrap();
+    assert_eq!(spool.count_dead_letters().unwrap(), 0);
+    fs::write(spool.dead_letters(), "in the way").unwrap();
+    assert!(spool.count_dead_letters().is_err(), "unknown, and not 0");
 }
 
 #[test]

@@ -70,11 +70,9 @@ fn events_for_an_address_that_is_no_longer_configured_are_kept_and_reported() {
     assert_eq!((results[0].delivered, results[0].waiting), (0, 0));
     assert_eq!((results[1].destination.as_str(), results[1].waiting), ("tcp://gone:601", 2));
     let error = results[1].error.as_deref().unwrap();
-    let cure = "the destination is no longer configured; add a [[syslog]] table with this url";
+    let cure =
+        "the destination is no longer configured; if its url has changed, run: bt-rollcall spool move tcp://gone:601";
     assert!(error.contains(cure) && error.contains(folder.path().to_str().unwrap()), "{error}");
-    let (_, command) = error.split_once("List them with: ").unwrap();
-    let listed = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
-    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1, "{command}");
     assert_eq!(spool.pending().unwrap().batches.len(), 1);
 }
 

@@ -1,8 +1,8 @@
 //! Tests of sessions with a Splunk HTTP Event Collector.
 
 use super::server::{Received, Server, json};
-use super::{TOKEN, deliver, deliver_within, hec_target, items, to};
-use crate::syslog::http::{HttpTarget, item};
+use super::{TOKEN, deliver, deliver_within, event_with, events, hec_event, hec_target, to};
+use crate::syslog::http::{HttpTarget, event};
 use crate::syslog::session::DeliveryError;
 use crate::syslog::tests::sessions::timing;
 use crate::syslog::tests::{finding, message_of, sender};
@@ -15,7 +15,7 @@ const SUCCESS: &str = "{\"text\":\"Success\",\"code\":0}";
 /// Delivers three events to a server that answers every request in this way. Returns the error.
 fn refusal(status: u16, body: &'static str) -> (String, usize) {
     let server = Server::start(move |_| json(status, body));
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 3));
+    let outcome = deliver(&to(server.url(), hec_target()), events(3));
     assert_eq!((outcome.decided, outcome.dead.len()), (0, 0), "{outcome:?}");
     (outcome.error(), server.received().len())
 }
@@ -23,12 +23,12 @@ fn refusal(status: u16, body: &'static str) -> (String, usize) {
 #[test]
 fn events_are_sent_one_after_the_other_with_token_and_channel() {
     let server = Server::start(|_| json(200, SUCCESS));
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 3));
+    let outcome = deliver(&to(server.url(), hec_target()), events(3));
     assert!(outcome.result.is_ok() && outcome.decided == 3, "{outcome:?}");
     let [request] = server.received().try_into().unwrap();
     assert_eq!(request.path, "/services/collector/event");
     assert_eq!(request.headers["authorization"], format!("Splunk {TOKEN}"));
-    assert_eq!(request.body, [0, 1, 2].map(|n| format!("{{\"index\":\"audit\",\"n\":{n}}}")).join("\n"));
+    assert_eq!(request.body, [0, 1, 2].map(hec_event).join("\n"));
     let channel = &request.headers["x-splunk-request-channel"];
     let parts: Vec<usize> = channel.split('-').map(str::len).collect();
     assert_eq!((parts.as_slice(), channel.as_bytes()[14]), ([8, 4, 4, 4, 12].as_slice(), b'4'), "{channel}");
@@ -37,16 +37,18 @@ fn events_are_sent_one_after_the_other_with_token_and_channel() {
 #[test]
 fn requests_have_at_most_512_kib_and_500_events() {
     let server = Server::start(|_| json(200, SUCCESS));
-    let long = format!("{{\"n\":\"{}\"}}", "x".repeat(60_000));
+    let long = event_with(0, &format!("{{\"n\":\"{}\"}}", "x".repeat(60_000)));
     let mut sent = vec![long; 10];
-    sent.extend(items(&hec_target(), 700));
-    let outcome = deliver(&to(server.url(), hec_target()), sent.clone());
+    sent.extend(events(700));
+    let outcome = deliver(&to(server.url(), hec_target()), sent);
     assert!(outcome.result.is_ok() && outcome.decided == 710, "{outcome:?}");
     let bodies: Vec<String> = server.received().into_iter().map(|request| request.body).collect();
     assert!(bodies.iter().all(|body| body.len() <= 512 << 10 && body.lines().count() <= 500));
     assert_eq!(bodies.len(), 3);
-    let sent: Vec<String> = sent.iter().map(|item| item.replacen('{', "{\"index\":\"audit\",", 1)).collect();
-    assert_eq!(bodies.join("\n"), sent.join("\n"));
+    let arrived = bodies.join("\n");
+    let arrived: Vec<&str> = arrived.lines().collect();
+    assert_eq!(arrived.len(), 710);
+    assert!(arrived[10..].iter().copied().eq((0..700).map(hec_event)));
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn acknowledging(mut answer: impl FnMut(usize) -> &'static str + Send + 'static)
 fn events_count_only_after_the_indexers_have_acknowledged_them() {
     let late = |asked| if asked < 3 { "{\"acks\":{\"7\":false}}" } else { "{\"acks\":{\"7\":true}}" };
     let server = acknowledging(late);
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 2));
+    let outcome = deliver(&to(server.url(), hec_target()), events(2));
     assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
     let received = server.received();
     assert_eq!(received.len(), 4, "one request and three questions");
@@ -123,7 +125,7 @@ fn failures_between_two_answers_about_an_acknowledgement_are_counted_in_a_row() 
     });
     let mut timing = timing();
     timing.receipt = Duration::from_secs(20);
-    let outcome = deliver_within(&to(server.url(), hec_target()), items(&hec_target(), 2), &timing, &|| false);
+    let outcome = deliver_within(&to(server.url(), hec_target()), events(2), &timing, &|| false);
     assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
     assert_eq!(server.received().iter().filter(|request| request.path.ends_with("/event")).count(), 1);
 }
@@ -131,7 +133,7 @@ fn failures_between_two_answers_about_an_acknowledgement_are_counted_in_a_row() 
 #[test]
 fn acknowledgement_that_never_comes_leaves_the_events_queued() {
     let server = acknowledging(|_| "{\"acks\":{\"7\":false}}");
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 2));
+    let outcome = deliver(&to(server.url(), hec_target()), events(2));
     assert!(matches!(outcome.result, Err(DeliveryError::NotAcknowledged(_))), "{outcome:?}");
     assert_eq!(outcome.decided, 0);
     assert_eq!(server.received().iter().filter(|request| request.path.ends_with("/event")).count(), 1);
@@ -140,17 +142,17 @@ fn acknowledgement_that_never_comes_leaves_the_events_queued() {
 #[test]
 fn acknowledgement_of_another_form_is_none() {
     let server = acknowledging(|_| "{\"acks\":{\"8\":true},\"7\":true}");
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 1));
+    let outcome = deliver(&to(server.url(), hec_target()), events(1));
     assert!(matches!(outcome.result, Err(DeliveryError::NotAcknowledged(_))), "{outcome:?}");
     let server = acknowledging(|_| "yes");
-    let outcome = deliver(&to(server.url(), hec_target()), items(&hec_target(), 1));
+    let outcome = deliver(&to(server.url(), hec_target()), events(1));
     assert!(outcome.error().contains("no acknowledgement"), "{outcome:?}");
 }
 
 #[test]
 fn queued_event_goes_to_the_index_that_is_configured_now() {
     let message = message_of(&finding("bob", "e"));
-    let queued = item::render(&hec_target(), &sender(), &message);
+    let queued = event::render(&sender(), &message);
     for index in [Some("other".to_owned()), None] {
         let server = Server::start(|_| json(200, SUCCESS));
         let corrected = HttpTarget::SplunkHec { token: SecretString::from(TOKEN), index: index.clone() };

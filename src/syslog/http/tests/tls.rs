@@ -1,6 +1,6 @@
 //! Tests of sessions over TLS: trust, names and client certificates.
 
-use super::{Outcome, deliver, items, to, webhook_target};
+use super::{Outcome, deliver, events, to, webhook_target};
 use crate::syslog::http::HttpDestination;
 use crate::syslog::tests::sessions_tls::Pki;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -36,7 +36,7 @@ fn answer(config: &Arc<ServerConfig>, socket: TcpStream) {
 }
 
 fn sent(destination: &HttpDestination) -> Outcome {
-    deliver(destination, items(&webhook_target(), 2))
+    deliver(destination, events(2))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tests of sessions with receivers of webhooks.
 
 use super::server::{Answer, Received, Server, json};
-use super::{deliver, items, to, webhook_target};
+use super::{deliver, events, to, webhook_target};
 use crate::syslog::http::SigningKey;
 use crate::syslog::session::DeliveryError;
 use chrono::Utc;
@@ -11,16 +11,19 @@ use serde_json::Value;
 /// Returns the numbers of the events in a request.
 fn numbers(request: &Received) -> Vec<u64> {
     let batch: Vec<Value> = serde_json::from_str(&request.body).unwrap();
-    batch.iter().map(|event| event["n"].as_u64().unwrap()).collect()
+    batch.iter().map(|event| event["data"]["n"].as_u64().unwrap()).collect()
 }
 
 #[test]
 fn batch_is_signed_over_id_time_and_body() {
     let server = Server::start(|_| Answer::With(204, &[], String::new()));
-    let outcome = deliver(&to(format!("{}/hooks/", server.url()), webhook_target()), items(&webhook_target(), 2));
+    let outcome = deliver(&to(format!("{}/hooks/", server.url()), webhook_target()), events(2));
     assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
     let [request] = server.received().try_into().unwrap();
-    assert_eq!((request.path.as_str(), request.body.as_str()), ("/hooks/", "[{\"n\":0},{\"n\":1}]"));
+    assert_eq!(
+        (request.path.as_str(), request.body.as_str()),
+        ("/hooks/", format!("[{}]", events(2).join(",")).as_str())
+    );
     assert_eq!(request.headers["content-type"], "application/cloudevents-batch+json");
     assert!(!request.headers.contains_key("authorization"));
     let time: i64 = request.headers["webhook-timestamp"].parse().unwrap();
@@ -37,8 +40,8 @@ fn repeated_batch_has_the_same_id_and_bytes_and_another_batch_has_another_id() {
         if std::mem::take(&mut first) { Answer::Close } else { Answer::With(202, &[], "queued".to_owned()) }
     });
     let destination = to(server.url(), webhook_target());
-    assert!(deliver(&destination, items(&webhook_target(), 3)).result.is_ok());
-    assert!(deliver(&destination, items(&webhook_target(), 2)).result.is_ok());
+    assert!(deliver(&destination, events(3)).result.is_ok());
+    assert!(deliver(&destination, events(2)).result.is_ok());
     let [dropped, repeated, other] = server.received().try_into().unwrap();
     assert_eq!(dropped.body, repeated.body);
     let id = |request: &Received| request.headers["webhook-id"].clone();
@@ -51,10 +54,10 @@ fn event_that_the_receiver_cannot_process_is_dead_and_the_others_arrive_once() {
     let server = Server::start(|request| {
         if numbers(request).contains(&6) { json(422, "{\"message\":\"unknown account\"}") } else { json(200, "{}") }
     });
-    let outcome = deliver(&to(server.url(), webhook_target()), items(&webhook_target(), 9));
+    let outcome = deliver(&to(server.url(), webhook_target()), events(9));
     assert!(outcome.result.is_ok() && outcome.decided == 9, "{outcome:?}");
     assert_eq!(outcome.dead.len(), 1);
-    assert_eq!(outcome.dead[0].0, "{\"n\":6}");
+    assert_eq!(outcome.dead[0].0, events(7)[6]);
     assert_eq!(outcome.dead[0].1.status, 422);
     assert!(outcome.dead[0].1.reason.contains("unknown account"), "{:?}", outcome.dead);
     let accepted: Vec<u64> = server.received().iter().map(numbers).filter(|n| !n.contains(&6)).flatten().collect();
@@ -64,7 +67,7 @@ fn event_that_the_receiver_cannot_process_is_dead_and_the_others_arrive_once() {
 #[test]
 fn receiver_that_refuses_everything_does_not_refuse_the_data() {
     let server = Server::start(|_| json(400, "{\"message\":\"bad request\"}"));
-    let outcome = deliver(&to(server.url(), webhook_target()), items(&webhook_target(), 90));
+    let outcome = deliver(&to(server.url(), webhook_target()), events(90));
     assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 20, .. })), "{outcome:?}");
     assert_eq!((outcome.decided, outcome.dead.len()), (0, 0));
     assert!(outcome.error().contains("no event was given up"), "{}", outcome.error());
@@ -80,7 +83,7 @@ fn receiver_that_is_gone_or_refuses_the_signature_names_the_key_to_change() {
         (404, "", "check url"),
     ] {
         let server = Server::start(move |_| json(status, body));
-        let outcome = deliver(&to(server.url(), webhook_target()), items(&webhook_target(), 2));
+        let outcome = deliver(&to(server.url(), webhook_target()), events(2));
         assert!(outcome.error().contains(cure), "{}", outcome.error());
         // A 400 can be about one of the events, so each is asked about.
         let requests = if status == 400 { 3 } else { 1 };
@@ -93,7 +96,7 @@ fn event_whose_refusal_sounds_like_one_of_the_signature_does_not_stop_the_others
     let server = Server::start(|request| {
         if numbers(request).contains(&0) { json(400, "invalid user.name: e-signature-svc") } else { json(204, "") }
     });
-    let outcome = deliver(&to(server.url(), webhook_target()), items(&webhook_target(), 9));
+    let outcome = deliver(&to(server.url(), webhook_target()), events(9));
     assert!(outcome.result.is_ok() && outcome.decided == 9, "{outcome:?}");
     assert_eq!(outcome.dead.len(), 1, "{outcome:?}");
 }
