@@ -286,8 +286,8 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let destinations: Vec<Destination> = over_syslog.chain(over_http).collect();
     let urls = sources.iter().map(|source| source.client.url.as_str()).chain(destinations.iter().map(Destination::url));
     if context.reads_secrets && urls.into_iter().any(|url| url.starts_with("https:")) {
-        let problems = proxy::problems(context).into_iter().map(|text| ConfigProblem::of("", text));
-        problems.for_each(|problem| root.collected().problem(problem));
+        let problem = proxy::problem(context).map(|text| ConfigProblem::of("", text));
+        problem.into_iter().for_each(|problem| root.collected().problem(problem));
     }
     root.reject_unknown_keys();
     let written =

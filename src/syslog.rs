@@ -86,7 +86,11 @@ impl Destination {
     /// Checks whether an event that is queued for another address can be sent here. The error says why not.
     pub fn can_take(&self, address: &str, queued: &str) -> Result<(), String> {
         let is_http = |address: &str| address.starts_with("http");
+        let is_local = |address: &str| address.starts_with("unix:");
         match self {
+            _ if is_local(address) != is_local(self.url()) => {
+                Err("events for a local socket and for the network have different headers".to_owned())
+            }
             _ if is_http(address) != is_http(self.url()) => {
                 Err("events for syslog and for HTTP have different forms".to_owned())
             }

@@ -123,8 +123,16 @@ fn move_events(config: &Config, MoveArgs { from, to }: &MoveArgs) -> Exit {
         return usage(format!("{from} is still configured"), "run `bt-rollcall emit`, or remove it first");
     }
     let moved = with_locked_spool(config, |spool| {
-        let batches: Vec<Batch> = list(&config.state_dir)?.into_iter().filter_map(|file| file.batch.ok()).collect();
-        let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.destination == *from).collect();
+        let files = list(&config.state_dir)?.into_iter().filter(|file| file.destination.as_ref() == Some(from));
+        let (batches, damaged): (Vec<_>, Vec<_>) = files.map(|file| file.batch).partition(Result::is_ok);
+        let batches: Vec<Batch> = batches.into_iter().flatten().collect();
+        if !damaged.is_empty() {
+            let why = format!(
+                "{} of {from} cannot be read; restore or purge it first",
+                counted(damaged.len(), "damaged file")
+            );
+            return Ok(Err(why));
+        }
         // Checked before the first one moves.
         for batch in &batches {
             for frame in batch.each()? {
@@ -138,7 +146,9 @@ fn move_events(config: &Config, MoveArgs { from, to }: &MoveArgs) -> Exit {
     });
     match moved {
         Err(error) => log_run_error(&error),
-        Ok(Err(why)) => usage(format!("{to} cannot take the events of {from}: {why}"), "nothing was moved"),
+        Ok(Err(why)) => {
+            usage(format!("{to} cannot take the events of {from}: {why}"), "see docs/spool.md; nothing was moved")
+        }
         Ok(Ok(0)) => usage(format!("no event is queued for {from}"), "see `bt-rollcall spool list`, and correct OLD"),
         Ok(Ok(events)) => {
             let (noun, mut text) = (if events == 1 { "event" } else { "events" }, Lines::default());
@@ -153,7 +163,7 @@ fn move_events(config: &Config, MoveArgs { from, to }: &MoveArgs) -> Exit {
 }
 
 fn purge(config: &Config, args: &PurgeArgs) -> Exit {
-    let removed = with_locked_spool(config, |spool| run::purge(spool, &config.state_dir, args.before));
+    let removed = with_locked_spool(config, |spool| run::purge(spool, config, args.before));
     match removed {
         Ok(files) if files.is_empty() => nothing_to_purge(args),
         Ok(files) => {

@@ -66,7 +66,7 @@ pub(super) fn stage_completed(
         spool_percent: spool.size()?.percent(),
         damaged_batches: pending.damaged.len() as u64,
         dead_letters: run.dead_letters(spool),
-        purged: run.purged(spool),
+        purged: run.purged(spool)?,
     };
     let mut staged = spool.stage(&run.run_id);
     let sender = sender(&run.origin);
@@ -195,16 +195,21 @@ pub(super) fn all_waiting(run: &Run<'_>, error: &str) -> Vec<DestinationSummary>
 }
 
 impl Run<'_> {
-    /// Returns how many events an operator threw away since the last `run.completed`.
-    fn purged(&self, spool: &Spool) -> Purged {
-        let settled = purge::settled(&self.request.config.state_dir, spool);
-        settled.map_or_else(
-            |error| {
+    /// Returns how many events an operator threw away since the last `run.completed`, and notes that this run reports it.
+    fn purged(&self, spool: &Spool) -> Result<Purged, RunError> {
+        let config = self.request.config;
+        let purged = match purge::settled(spool, config) {
+            Ok(purged) => purged,
+            Err(error) => {
                 self.warn(error.message());
-                Purged::default()
-            },
-            |purged| purged.total(),
-        )
+                return Ok(Purged::default());
+            }
+        };
+        let total = purged.total();
+        if !config.destinations.is_empty() {
+            purged.report(&config.state_dir, &self.run_id)?;
+        }
+        Ok(total)
     }
 
     /// Returns the number of dead letters; `None` if they cannot be read.
@@ -283,7 +288,7 @@ pub fn drain(
     observer: &dyn Observer,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Drained, SpoolError> {
-    let settled = purge::settled(&config.state_dir, spool);
+    let settled = purge::settled(spool, config);
     let delivery = deliver(spool, &config.destinations, &Timing::default(), observer, is_stopped)?;
     let size = spool.size()?;
     let overdue = Overdue::of(&waiting_runs(&config.state_dir)?, config.spool.max_days, Utc::now());

@@ -5,7 +5,6 @@
 use super::RunError;
 use super::context::Run;
 use super::notify;
-use super::purge;
 use super::summary::Publication;
 use crate::event::RunEvent;
 use crate::report_page;
@@ -43,10 +42,6 @@ pub(super) fn publish(
     if let Err(error) = batch.commit() {
         run.warn(format!("failed to {error}; the next run sends these events"));
         publication.unreleased = notify::all_waiting(run, &error.to_string());
-    } else if !run.request.config.destinations.is_empty()
-        && let Err(error) = purge::forget(&run.request.config.state_dir)
-    {
-        run.warn(format!("failed to {error}; the next run.completed reports the purged events again"));
     }
     Ok(publication)
 }

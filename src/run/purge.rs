@@ -1,12 +1,14 @@
 //! Throws undelivered events away on request, and remembers how many until a `run.completed` has reported them.
 //!
 //! The memory is a file of the state folder. It is written before the first batch is removed and names each batch, so
-//! that a killed purge loses no count, and the next one counts no batch twice.
+//! that a killed purge loses no count, and the next one counts no batch twice. A run writes its id into it before it
+//! publishes. Whether that run is published later decides whether the numbers are reported, also after a kill.
 
 use super::RunError;
+use crate::config::Config;
 use crate::model::Instant;
 use crate::regular_file::{self, MAX_TEXT};
-use crate::snapshot::{self, Readers, SnapshotError};
+use crate::snapshot::{self, Readers, SnapshotError, Store};
 use crate::syslog::facts;
 use crate::syslog::spool::{Batch, QueuedFile, Spool, list};
 use serde::{Deserialize, Serialize};
@@ -19,10 +21,12 @@ use std::path::Path;
 pub(super) const FILE: &str = "purged.json";
 
 /// Batches that were thrown away and are not yet reported.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Purged {
     /// Number of events by name of the batch; `None` for a damaged one.
     batches: BTreeMap<String, Option<u64>>,
+    /// Id of the run whose `run.completed` reports them, if that run is published.
+    reported_by: Option<String>,
 }
 
 impl Purged {
@@ -34,24 +38,40 @@ impl Purged {
         }
     }
 
+    /// Notes that a run is about to report the numbers.
+    pub(super) fn report(mut self, state_dir: &Path, run_id: &str) -> Result<(), SnapshotError> {
+        if self.batches.is_empty() {
+            return Ok(());
+        }
+        self.reported_by = Some(run_id.to_owned());
+        self.write(state_dir)
+    }
+
     fn write(&self, state_dir: &Path) -> Result<(), SnapshotError> {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        snapshot::replace_file(&state_dir.join(FILE), text.as_bytes(), Readers::Owner)
+        let path = state_dir.join(FILE);
+        if !self.batches.is_empty() {
+            let text = serde_json::to_string(self).unwrap_or_default();
+            return snapshot::replace_file(&path, text.as_bytes(), Readers::Owner);
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(SnapshotError::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Removes the batches of runs that started before an instant, and returns them. The caller holds the lock.
-pub fn purge(spool: &Spool, state_dir: &Path, before: Instant) -> Result<Vec<QueuedFile>, RunError> {
-    let files = older(state_dir, before)?;
+pub fn purge(spool: &Spool, config: &Config, before: Instant) -> Result<Vec<QueuedFile>, RunError> {
+    let files = older(&config.state_dir, before)?;
     if files.is_empty() {
         return Ok(files);
     }
-    let mut purged = remembered(state_dir)?;
+    let mut purged = settled(spool, config)?;
     for file in &files {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         purged.batches.insert(name, file.batch.as_ref().ok().map(Batch::waiting));
     }
-    purged.write(state_dir)?;
+    purged.write(&config.state_dir)?;
     for file in &files {
         spool.throw_away(file)?;
     }
@@ -64,14 +84,20 @@ pub fn older(state_dir: &Path, before: Instant) -> Result<Vec<QueuedFile>, RunEr
     Ok(list(state_dir)?.into_iter().filter(is_older).collect())
 }
 
-/// Returns the batches that no `run.completed` has reported yet. Forgets those that a killed purge left in the spool,
-/// before they are delivered and look as if they had been thrown away.
-pub(super) fn settled(state_dir: &Path, spool: &Spool) -> Result<Purged, RunError> {
-    let mut purged = remembered(state_dir)?;
-    let before = purged.batches.len();
+/// Returns the batches that no `run.completed` has reported yet.
+///
+/// Forgets those that a published run has reported, and those that a killed purge left in the spool, before they are
+/// delivered and look as if they had been thrown away.
+pub(super) fn settled(spool: &Spool, config: &Config) -> Result<Purged, RunError> {
+    let before = remembered(&config.state_dir)?;
+    let mut purged = before.clone();
+    let store = Store::new(&config.output.dir);
+    if purged.reported_by.take().is_some_and(|run_id| store.is_published(&run_id)) {
+        purged.batches.clear();
+    }
     purged.batches.retain(|name, _| spool.dir().join(name).symlink_metadata().is_err());
-    if purged.batches.len() < before {
-        purged.write(state_dir)?;
+    if purged != before {
+        purged.write(&config.state_dir)?;
     }
     Ok(purged)
 }
@@ -82,17 +108,5 @@ fn remembered(state_dir: &Path) -> Result<Purged, RunError> {
         Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(Purged::default()),
         Err(error) => Err(SnapshotError::io("read", &path)(error).into()),
         Ok(text) => serde_json::from_str(&text).map_err(|_| RunError::PurgeMemory(path)),
-    }
-}
-
-/// Forgets the batches, because a `run.completed` reports them. A file that cannot be read stays.
-pub(super) fn forget(state_dir: &Path) -> Result<(), SnapshotError> {
-    if remembered(state_dir).is_err() {
-        return Ok(());
-    }
-    let path = state_dir.join(FILE);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(SnapshotError::io("remove", &path)(error)),
-        _ => Ok(()),
     }
 }

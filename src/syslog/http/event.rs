@@ -21,6 +21,9 @@ const SOURCE_TYPE: &str = "bt-rollcall:json";
 /// envelopes of Splunk and Elasticsearch are shorter than that of CloudEvents.
 const MAX_OCTETS: usize = 8_000;
 
+/// Longest subject in octets. Those of every known product are much shorter.
+const MAX_SUBJECT: usize = 256;
+
 /// A queued event, read again.
 #[derive(Debug, Deserialize)]
 pub(super) struct QueuedEvent<'q> {
@@ -38,16 +41,18 @@ pub(super) struct QueuedEvent<'q> {
 /// An event that is too long loses the same parts as in a syslog frame. `host` is an extension attribute.
 pub(in crate::syslog) fn render(sender: &Sender, message: &Message<'_>) -> String {
     let mut body = ecs::body(message);
+    // An optional attribute. The body has the id, too, and can shorten it.
+    let subject = subject(message).filter(|subject| subject.len() <= MAX_SUBJECT);
     loop {
-        let event = cloud_event(sender, message, &body.text());
+        let event = cloud_event(sender, message, subject.as_deref(), &body.text());
         if event.len() <= MAX_OCTETS || !body.shrink() {
             return event;
         }
     }
 }
 
-fn cloud_event(sender: &Sender, message: &Message<'_>, body: &str) -> String {
-    let subject = subject(message).map_or_else(String::new, |subject| format!("\"subject\":{},", quoted(&subject)));
+fn cloud_event(sender: &Sender, message: &Message<'_>, subject: Option<&str>, body: &str) -> String {
+    let subject = subject.map_or_else(String::new, |subject| format!("\"subject\":{},", quoted(subject)));
     format!(
         "{{\"specversion\":\"1.0\",\"id\":{},\"source\":{},\"type\":{},\"time\":{},{subject}\"host\":{},\
          \"datacontenttype\":\"application/json\",\"data\":{body}}}",
