@@ -34,6 +34,7 @@ pub mod ecs;
 pub mod facts;
 mod flat;
 pub mod format;
+pub mod groups;
 pub mod http;
 mod json;
 mod leef;

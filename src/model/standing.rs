@@ -1,6 +1,6 @@
 //! The standing of an account: what a reader of an event needs to weigh what happened to it. Plain data.
 
-use super::{Contact, Inventory, SourceInventory, SourceName, Subject, SubjectKind, User, UserId, UserKind};
+use super::{Contact, GroupId, Inventory, SourceInventory, SourceName, Subject, SubjectKind, User, UserId, UserKind};
 
 /// Standing of an account in its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,5 +35,12 @@ impl Inventory {
         let source_inventory = sources.find(|source_inventory| source_inventory.reading.source.name == *source)?;
         let user = source_inventory.user(&UserId::from(subject.id.clone()))?;
         Some(source_inventory.standing(user))
+    }
+
+    /// Returns the name of a group by its id; `None` if it has none or is not listed.
+    pub fn group_name(&self, source: &SourceName, id: &str) -> Option<String> {
+        let mut sources = self.sources.iter();
+        let source_inventory = sources.find(|source_inventory| source_inventory.reading.source.name == *source)?;
+        Some(source_inventory.group(&GroupId::from(id))?.name.as_deref()?.to_owned())
     }
 }

@@ -20,6 +20,7 @@ use crate::syslog::Destination;
 use crate::syslog::deliver::{Delivered, Delivery, deliver};
 use crate::syslog::facts::{Completed, FindingFacts, Purged, RunFacts, SourceFacts, SourceRows, SuspectFacts};
 use crate::syslog::format::Sender;
+use crate::syslog::groups::GroupNames;
 use crate::syslog::message::{Message, of_failed, of_published, of_suspect};
 use crate::syslog::session::Timing;
 use crate::syslog::spool::{Batch, Spool, SpoolError, SpoolSize, Staged, waiting_runs};
@@ -166,6 +167,7 @@ fn finding_facts<'a>(
         previous_severity: facts.past.previous_severity(finding),
         rule_title: rules::title_of(finding.rule, &facts.config.policy),
         account: facts.inventory.standing_of(&finding.source, &finding.subject).or_else(last_known),
+        groups: GroupNames::of(finding, |id| facts.inventory.group_name(&finding.source, id)),
     }
 }
 

@@ -27,7 +27,9 @@ pub struct EventCode {
     pub ecs_types: &'static [&'static str],
     /// Class and activity of OCSF. A finding has the class that is configured, and the activity of its [`Occasion`].
     pub ocsf: (u64, u64),
-    /// High-level and low-level category of QRadar.
+    /// High-level and low-level category of QRadar. The high-level names and `Compliance Policy Violation` (9013) are from
+    /// "Event categories" in IBM's QRadar documentation. The other low-level names and their ids are as the QRadar
+    /// connector of Siemplify lists them: 3031, 3032, 3035 to 3040 (Authentication), 8052, 8054, 8055 (System).
     pub qradar: (&'static str, &'static str),
     /// The fields of `btrollcall.change` that the documents name.
     pub details: &'static str,

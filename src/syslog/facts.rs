@@ -2,6 +2,7 @@
 //!
 //! `run::notify` collects them; `message` chooses those of an event, and `ecs` renders them.
 
+use super::groups::GroupNames;
 use crate::lifecycle::Occasion;
 use crate::model::{AccountStanding, Completeness, Finding, Instant, Severity, SourceStatus};
 use std::borrow::Cow;
@@ -55,6 +56,8 @@ pub struct FindingFacts<'a> {
     pub rule_title: Cow<'a, str>,
     /// Standing of the account; `None` if the subject is no account or no record of it is known.
     pub account: Option<AccountStanding>,
+    /// Groups that a finding about an account is about.
+    pub groups: GroupNames,
 }
 
 /// A list that a guard objects to.

@@ -78,6 +78,9 @@ const REASON: Key = key("reason", 1_023, "reason");
 const LINE: Key = key("msg", 1_023, "msg");
 const TRUNCATED: Key = custom("cfp1", "truncated", 1);
 
+/// Longest list of group names, in characters. CEF allows more, but a frame of LEEF over TCP has only 4,000 octets.
+const GROUP_NAMES_LIMIT: usize = 1_000;
+
 /// Values that a body loses first when it is too long, in this order.
 const OPTIONAL: [Key; 12] =
     [BEFORE, AFTER, LINE, REASON, EVENT_ID_TEXT, SOURCE_HOST, LAST_LOGIN, AGE, START, SOURCES, RUN_ID, GROUP_NAME];
@@ -183,6 +186,8 @@ impl Values {
         self.add(RULE, finding.rule.as_str());
         self.add(FINGERPRINT, finding.fingerprint.to_string());
         self.add(STATUS, finding.status.as_str());
+        // A finding about a group has the name of its subject.
+        self.add(GROUP_NAME, sent.groups.within(GROUP_NAMES_LIMIT));
         let evidence: Value = serde_json::from_str(&finding.evidence()).unwrap_or_default();
         self.add(AGE, evidence["age_days"].as_i64());
         self.add(LAST_LOGIN, last_login(&evidence).map(|at| at.timestamp_millis()));

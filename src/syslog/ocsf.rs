@@ -50,6 +50,7 @@ static SHAPE: JsonShape = JsonShape {
         &["entity", "user", "full_name"],
         &["user", "email_addr"],
         &["entity", "user", "email_addr"],
+        &["unmapped", "btrollcall", "account", "email"],
     ],
     ids: &[
         &["user", "uid"],
@@ -108,7 +109,10 @@ pub(super) fn body(message: &Message<'_>, finding: OcsfFinding) -> JsonBody {
 /// Returns the fields of an event.
 pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String, Value> {
     let (class, activity) = class(message, finding);
-    let own_fields = ecs::fields(message).remove("btrollcall");
+    let mut own_fields = ecs::fields(message).remove("btrollcall").unwrap_or_default();
+    if let Some(email) = refused_email(message) {
+        own_fields["account"]["email"] = json!(email);
+    }
     let mut fields = object(json!({
         "category_uid": class / 1000,
         "class_uid": class,
@@ -223,8 +227,7 @@ fn of_finding(sent: &FindingFacts<'_>, class: OcsfFinding) -> Value {
     match (class, subject.kind) {
         (OcsfFinding::IamAnalysis, SubjectKind::User) => {
             let account = sent.account.as_ref();
-            let contact = account.map_or(&finding.contact, |account| &account.contact);
-            details["user"] = user(subject, Some(contact), account);
+            details["user"] = user(subject, Some(contact(sent)), account);
             let evidence: Value = serde_json::from_str(&finding.evidence()).unwrap_or_default();
             if let Some(at) = last_login(&evidence) {
                 details["identity_activity_metrics"] = json!({ "last_authentication_time": millis(at) });
@@ -309,7 +312,23 @@ fn user_type(account: Option<&AccountStanding>) -> u8 {
     }
 }
 
-/// Checks whether a text is an address of the type `email_t` of OCSF. Others are in no field of OCSF.
+/// Returns the address of the account that an event is about, if it is not of the type `email_t`. No field of OCSF takes
+/// it.
+fn refused_email<'a>(message: &Message<'a>) -> Option<&'a str> {
+    let contact = match message.about {
+        About::Change(change) => &change.account.as_ref()?.contact,
+        About::Finding(sent) if sent.finding.subject.kind == SubjectKind::User => contact(sent),
+        _ => return None,
+    };
+    contact.email.as_deref().filter(|email| !email.is_empty() && !is_email(email))
+}
+
+/// Returns name and address of the account of a finding.
+fn contact<'a>(sent: &'a FindingFacts<'_>) -> &'a Contact {
+    sent.account.as_ref().map_or(&sent.finding.contact, |account| &account.contact)
+}
+
+/// Checks whether a text is an address of the type `email_t` of OCSF. Others are only in `unmapped`.
 fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.split_once('@') else { return false };
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-./=?^_`{|}~".contains(&byte);

@@ -17,6 +17,7 @@ mod standing;
 
 use super::facts::{Completed, FindingFacts, Purged, RunFacts};
 use super::format::{Sender, render};
+use super::groups::GroupNames;
 use super::message::{Message, of_failed, of_published, of_test};
 use super::spool::{Spool, waiting_runs};
 use super::*;
@@ -131,6 +132,7 @@ fn opened(finding: &Finding) -> FindingFacts<'_> {
         previous_severity: None,
         rule_title: "Inactive accounts".into(),
         account: Some(account("", "")),
+        groups: GroupNames::of(finding, |_| None),
     }
 }
 
@@ -151,8 +153,8 @@ pub(super) fn message_of(finding: &Finding) -> Message<'static> {
 fn message_with(sent: &FindingFacts<'_>) -> Message<'static> {
     let finding: &'static Finding = Box::leak(Box::new(sent.finding.clone()));
     let rule_title = sent.rule_title.clone().into_owned().into();
-    let FindingFacts { occasion, previous_severity, account, .. } = sent.clone();
-    let sent = FindingFacts { finding, occasion, previous_severity, rule_title, account };
+    let FindingFacts { occasion, previous_severity, account, groups, .. } = sent.clone();
+    let sent = FindingFacts { finding, occasion, previous_severity, rule_title, account, groups };
     let (facts, sent, completed) = Box::leak(Box::new((facts(), [sent], completed())));
     of_published(facts, &[], sent, &[], completed).next().unwrap()
 }

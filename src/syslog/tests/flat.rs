@@ -92,6 +92,52 @@ fn a_finding_has_the_documented_keys_in_cef_and_leef() {
     }
 }
 
+/// Returns the group names of a finding in CEF and LEEF, which must be the same. Group 1 has a name.
+fn group_names(subject: SubjectKind, evidence: &Value) -> Option<String> {
+    let mut finding = finding("leila", "e");
+    finding.subject.kind = subject;
+    finding.wording = ("t", evidence.to_string().as_str()).into();
+    let groups = GroupNames::of(&finding, |id| (id == "1").then(|| "Vault = Admins".to_owned()));
+    let message = message_with(&FindingFacts { groups, ..opened(&finding) });
+    let (_, fields) = cef(&rendered(Payload::Cef, &message));
+    let names = fields.get("cs3").cloned();
+    assert_eq!(fields.get("cs3Label").map(String::as_str), names.as_ref().map(|_| "groupName"));
+    assert_eq!(leef(&rendered(Payload::Leef, &message)).get("groupName").cloned(), names);
+    names
+}
+
+#[test]
+fn a_finding_about_an_account_names_its_groups_and_says_how_many_are_left_out() {
+    use serde_json::json;
+    let both = || Some("Vault = Admins, 2".to_owned());
+    for (evidence, expected) in [
+        (json!({"count": 2, "groups": ["1", "2"], "privileged_groups": ["1"]}), both()),
+        (json!({"count": 2, "named_groups": ["1", "2"]}), both()),
+        (json!({"count": 2, "missing_groups": ["1", "2"]}), both()),
+        (json!({"memberships_only_by_user": ["1"], "memberships_only_by_group": ["2"]}), both()),
+        (json!({"count": 120, "groups": ["1", "2"]}), Some("Vault = Admins, 2, 118 more".to_owned())),
+        (json!({"values": {"groups": ["A", "1"], "group_ids": ["8", "9"]}}), Some("A, 1".to_owned())),
+        (json!({"values": {"groups": ["A"]}, "lengths": {"groups": 257}}), Some("A, 256 more".to_owned())),
+        (json!({"values": {"group_ids": ["1", "2"]}}), both()),
+        (json!({"count": 3, "accounts": ["a", "b"]}), None),
+        (json!({"count": 0, "named_groups": []}), None),
+    ] {
+        assert_eq!(group_names(SubjectKind::User, &evidence), expected, "{evidence}");
+    }
+    let of_group = group_names(SubjectKind::Group, &json!({"count": 1, "groups": ["1"]}));
+    assert_eq!(of_group.as_deref(), Some("leila"), "its subject, once");
+}
+
+#[test]
+fn names_of_groups_that_are_too_long_for_their_key_are_left_out_whole_and_counted() {
+    let (long, short) = ("l".repeat(300), "s".repeat(80));
+    let ids = [&long, &long, &long, &short, &short];
+    let names = group_names(SubjectKind::User, &serde_json::json!({"count": 9, "groups": ids})).unwrap();
+    // Three long names and two separators have 904 characters. The second short name has no room any more.
+    assert_eq!(names, format!("{long}, {long}, {long}, {short}, 5 more"));
+    assert!(names.chars().count() <= 1_000);
+}
+
 #[test]
 fn every_key_of_cef_and_leef_is_documented() {
     let document = include_str!("../../../docs/events.md");

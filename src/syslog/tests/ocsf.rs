@@ -47,7 +47,7 @@ fn a_finding_names_its_account_source_and_last_login() {
 }
 
 #[test]
-fn an_address_that_the_schema_refuses_is_in_no_field_of_it() {
+fn an_address_that_the_schema_refuses_is_kept_apart_from_its_fields() {
     for (email, is_kept) in [
         ("leila@example.com", true),
         ("o'neil+x@sub.example.com", true),
@@ -61,7 +61,14 @@ fn an_address_that_the_schema_refuses_is_in_no_field_of_it() {
     ] {
         let finding = finding("leila", "e");
         let sent = FindingFacts { account: Some(account(email, "Leila")), ..opened(&finding) };
-        let user = &fields(&message_with(&sent), OcsfFinding::IamAnalysis)["user"];
-        assert_eq!(user.get("email_addr").is_some(), is_kept, "{email}");
+        let mut change = super::changes::change(crate::model::ChangeKind::UserAdded, "leila");
+        change.account = Some(Box::new(account(email, "Leila")));
+        for message in [message_with(&sent), message_of_change(change)] {
+            let fields = fields(&message, OcsfFinding::IamAnalysis);
+            let [known, unmapped] =
+                [&fields["user"]["email_addr"], &fields["unmapped"]["btrollcall"]["account"]["email"]];
+            let expected = if is_kept { [Value::from(email), Value::Null] } else { [Value::Null, Value::from(email)] };
+            assert_eq!([known, unmapped], expected.each_ref());
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::super::*;
 use crate::model::{Change, ChangeKind, ChangedGroup, Instant, SourceStatus};
 use crate::rules;
 use crate::syslog::facts::{SourceFacts, SourceRows, SuspectFacts};
+use crate::syslog::groups::GroupNames;
 
 const BASE: &str = "20261122T020000Z-1c4e";
 const MANIFEST: &str = "417ddb461b67c09eff2c435993301625cbdf260590d504da62244c973eeefd8d";
@@ -315,5 +316,6 @@ pub(super) fn sent((finding, occasion): &(Finding, Occasion)) -> FindingFacts<'_
         previous_severity: (*occasion == Occasion::Changed).then_some(Severity::Low),
         rule_title: rules::title_of(finding.rule, &rules::policy::Policy::default()),
         account: is_of_account.then(|| AccountStanding { privileged: Some(finding.rule != Rule::NoGroup), ..leila() }),
+        groups: GroupNames::of(finding, |id| (id == "3").then(|| "Vault Admins".to_owned())),
     }
 }
