@@ -90,6 +90,8 @@ fn destination(port: u16) -> Destination {
         client_identity: None,
         proof: Proof::Close,
         events_per_second: 500,
+        enterprise_number: None,
+        udp_max: None,
         send: Send::All,
     })
 }

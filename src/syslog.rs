@@ -136,6 +136,8 @@ pub struct SyslogDestination {
     pub framing: Framing,
     /// RFC 5424 facility code, 0 to 23.
     pub facility: u8,
+    /// Private enterprise number of the organization; with it, RFC 5424 headers have an element of our own.
+    pub enterprise_number: Option<u32>,
     /// PEM file of certificates that are trusted in addition to the system's roots (transports in TLS only).
     pub ca_file: Option<PathBuf>,
     /// PEM files of the certificate chain and the key for mutual TLS.
@@ -144,6 +146,8 @@ pub struct SyslogDestination {
     pub proof: Proof,
     /// Limit of datagrams a second (`udp`, `unix`). Streams need none, because TCP slows the sender down.
     pub events_per_second: u32,
+    /// Octets of the longest datagram over `udp`; `None` for the default of the protocol.
+    pub udp_max: Option<u32>,
     /// Which findings are sent.
     pub send: Send,
 }
@@ -242,6 +246,10 @@ pub enum Framing {
 pub enum Proof {
     /// The receiver closed its side of the connection after we closed ours, so it read everything.
     Close,
+    /// As `Close`, and the receiver sent a `close_notify` of TLS before (RFC 5425 §4.4).
+    ///
+    /// Without it, whoever controls the network can close the connection in the name of the receiver.
+    CloseNotify,
     /// The kernel of this host took every frame, and the session ended in order.
     ///
     /// This proves nothing about the receiver. It is for receivers that never close their side, such as load balancers.
@@ -272,8 +280,10 @@ impl SyslogDestination {
     /// - LEEF on TCP and TLS: 4,000, because QRadar splits at 4,096 octets by default.
     /// - Datagrams: 1,180 (RFC 5426 §3.2, over IPv6).
     /// - RFC 3164 over UDP: 1,024 (RFC 3164 §4.1).
+    /// - UDP with `udp_max`: as configured.
     pub fn max_frame_octets(&self) -> usize {
         match (&self.transport, self.protocol) {
+            (Transport::Udp(..), _) if self.udp_max.is_some() => self.udp_max.unwrap_or_default() as usize,
             (Transport::Udp(..), Protocol::Rfc3164) => 1_024,
             (Transport::Udp(..), Protocol::Rfc5424) | (Transport::Unix(_), _) => 1_180,
             (Transport::Tcp(..) | Transport::Tls(..), _) if self.payload == Payload::Leef => 4_000,

@@ -11,6 +11,7 @@ use super::similar::not_one_of;
 use crate::report::thousands;
 use crate::syslog::{Destination, Framing, OcsfFinding, Payload, Proof, Protocol, Send, SyslogDestination, Transport};
 use serde_json::json;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 const PROTOCOLS: [(&str, Protocol); 2] = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
@@ -24,7 +25,8 @@ const OCSF_FINDINGS: [(&str, OcsfFinding); 2] =
     [("iam-analysis", OcsfFinding::IamAnalysis), ("detection", OcsfFinding::Detection)];
 const FRAMINGS: [(&str, Framing); 2] = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
 
-const PROOFS: [(&str, Proof); 2] = [("close", Proof::Close), ("sent", Proof::Sent)];
+const PROOFS: [(&str, Proof); 3] =
+    [("close", Proof::Close), ("close-notify", Proof::CloseNotify), ("sent", Proof::Sent)];
 
 /// Defaults for a named receiver.
 struct Profile {
@@ -129,6 +131,7 @@ pub fn destination_in_words(destination: &Destination) -> String {
         words.push(format!("framing {}", word(&FRAMINGS, to.framing)));
         words.push(format!("delivery_proof {}", word(&PROOFS, to.proof)));
     }
+    words.extend(to.enterprise_number.map(|number| format!("enterprise_number {number}")));
     words.push(format!("at most {} octets an event", thousands(to.max_frame_octets() as u64)));
     words.join(", ")
 }
@@ -147,12 +150,14 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
     // Most receivers read RFC 3164 on a local socket; RFC 5424 would lose MSGID and structured data there.
     let default = if local { Protocol::Rfc3164 } else { profile.protocol };
     let protocol = by_profile(section, "protocol", &PROTOCOLS, default);
+    let enterprise_number = enterprise_number(section, protocol);
     let framing = framing(section, transport.as_ref(), profile);
     let payload = payload(section, profile);
     let default = FACILITIES.iter().find(|(name, _)| *name == profile.facility).map_or(13, |(_, code)| *code);
     let facility = by_profile(section, "facility", &FACILITIES, default);
     let send = findings_to_send(section);
     let events_per_second = section.number("events_per_second", 1..=100_000, 500);
+    let udp_max = udp_max(section, transport.as_ref(), protocol);
     let proof = proof(section, transport.as_ref());
     reject_keys_of_other_transports(section, transport.as_ref());
     let ca_file = certificates::ca_file(section, context);
@@ -166,10 +171,12 @@ fn read_destination(section: &Section<'_>, context: &ReferenceContext<'_>) -> Op
         payload,
         framing,
         facility,
+        enterprise_number,
         ca_file,
         client_identity,
         proof,
         events_per_second,
+        udp_max,
         send,
     })
 }
@@ -209,12 +216,45 @@ fn payload(section: &Section<'_>, profile: &Profile) -> Payload {
     finding.filter(|_| is_ocsf).map_or(payload, Payload::Ocsf)
 }
 
+/// Reads `enterprise_number`, a number of the IANA registry. Only RFC 5424 has the structured data that contains it.
+fn enterprise_number(section: &Section<'_>, protocol: Protocol) -> Option<u32> {
+    let number = section.optional_number("enterprise_number", 1..=u32::MAX);
+    if number == Some(DOCUMENTATION_NUMBER) {
+        section.problem(
+            "enterprise_number",
+            "is the number for documentation (RFC 5612), which belongs to nobody; write the private enterprise number of \
+             your organization, or remove it",
+        );
+    }
+    if section.has("enterprise_number") && protocol != Protocol::Rfc5424 {
+        section.problem("enterprise_number", "is a key of protocol = \"rfc5424\"; write that, or remove the key");
+    }
+    number
+}
+
 /// Reads `framing`, which only TCP and TLS have.
 fn framing(section: &Section<'_>, transport: Option<&Transport>, profile: &Profile) -> Framing {
     match transport {
         Some(transport) if transport.is_relp() => section.one_of("framing", &FRAMINGS, None).unwrap_or(profile.framing),
         _ => by_profile(section, "framing", &FRAMINGS, profile.framing),
     }
+}
+
+/// Reads `udp_max`, which only UDP has: a stream has no packets, and a local socket has a limit of its own.
+fn udp_max(section: &Section<'_>, transport: Option<&Transport>, protocol: Protocol) -> Option<u32> {
+    let written = section.optional_number("udp_max", UDP_MAX);
+    match transport {
+        Some(Transport::Udp(..)) if !section.has("udp_max") => {
+            let default = if protocol == Protocol::Rfc3164 { 1_024 } else { 1_180 };
+            section.in_force("udp_max", json!(default), DEFAULT);
+        }
+        Some(Transport::Udp(..)) | None => {}
+        Some(_) if section.has("udp_max") => {
+            section.problem("udp_max", "is a key of udp:// destinations; write udp:// in url, or remove it");
+        }
+        Some(_) => {}
+    }
+    written
 }
 
 /// Reads `delivery_proof`. A datagram has no session, and RELP has acknowledgements, so their transports do not have this
@@ -233,6 +273,12 @@ fn proof(section: &Section<'_>, transport: Option<&Transport>) -> Proof {
         section.problem(
             "delivery_proof",
             "is a key of tls:// and tcp:// destinations; a RELP receiver acknowledges each event; remove it",
+        );
+    }
+    if wanted == Some(Proof::CloseNotify) && matches!(transport, Some(Transport::Tcp(..))) {
+        section.problem(
+            "delivery_proof",
+            "must be close or sent for tcp://, which has no close_notify; write tls:// in url, or close",
         );
     }
     wanted.unwrap_or(Proof::Close)
@@ -281,6 +327,12 @@ fn transport(url: &str) -> Result<Transport, String> {
         other => Err(not_one_of(other, &["tls", "relp+tls", "relp", "tcp", "udp", "unix"])),
     }
 }
+
+/// Private enterprise number for documentation (RFC 5612 §2).
+const DOCUMENTATION_NUMBER: u32 = 32_473;
+
+/// Limits of `udp_max`: the default, because shorter events would lose their ids, and the largest payload over IPv4.
+const UDP_MAX: RangeInclusive<u32> = 1_180..=65_507;
 
 /// Default port of RELP. None is registered; this one is used in the documentation of rsyslog.
 const RELP_PORT: u16 = 2514;

@@ -370,9 +370,14 @@ fn settings_in_force_of_a_destination_are_those_of_its_profile_and_of_the_keys_t
              delivery_proof close, at most 4,000 octets an event",
         ),
         (
-            "url = \"udp://s\"\nprofile = \"ocsf-lake\"\nsend = \"all\"",
+            "url = \"udp://s\"\nprofile = \"ocsf-lake\"\nsend = \"all\"\nenterprise_number = 99999",
             "protocol rfc5424, payload ocsf, ocsf_finding iam-analysis, facility audit, send \"all\", \
-             events_per_second 500, at most 1,180 octets an event",
+             events_per_second 500, enterprise_number 99999, at most 1,180 octets an event",
+        ),
+        (
+            "url = \"udp://s\"\nprofile = \"wazuh4\"\nudp_max = 8000",
+            "protocol rfc3164, payload ecs, facility audit, send \"transitions\", remind_days 7, \
+             events_per_second 500, at most 8,000 octets an event",
         ),
         (
             "url = \"relp://s\"\nprofile = \"rsyslog-relp\"\npayload = \"cef\"",

@@ -3,8 +3,8 @@
 //! The header is RFC 5424 by default, and RFC 3164 for local sockets and older receivers. The framing of streams is
 //! added in `stream`. Pure: clock, host and process id are arguments.
 
-use super::message::Message;
-use super::{Protocol, SyslogDestination, Transport};
+use super::message::{About, Message};
+use super::{Payload, Protocol, SyslogDestination, Transport};
 use super::{body, ecs};
 use crate::model::Severity;
 use std::io::Write;
@@ -37,6 +37,7 @@ struct HeaderFormatter<'a> {
     sender: &'a Sender,
     facility: u8,
     protocol: Protocol,
+    enterprise_number: Option<u32>,
     is_local: bool,
 }
 
@@ -67,10 +68,11 @@ impl HeaderFormatter<'_> {
         let (pid, code, sequence) = (self.sender.pid, token(&content.message.code, 32), content.sequence);
         let version = env!("CARGO_PKG_VERSION");
         let body = content.body;
-        // Only SD-IDs registered with IANA (§7). No value contains a character that needs escaping (§6.3.3).
+        // The SD-IDs registered with IANA (§7), then our own. No value contains a character that needs escaping (§6.3.3).
+        let own = self.enterprise_number.map(|number| own_element(number, content.message)).unwrap_or_default();
         format!(
             "<{priority}>1 {at} {host} {APP} {pid} {code} [timeQuality tzKnown=\"1\"][origin software=\"bt-rollcall\" \
-             swVersion=\"{version}\"][meta sequenceId=\"{sequence}\"] {body}"
+             swVersion=\"{version}\"][meta sequenceId=\"{sequence}\"]{own} {body}"
         )
     }
 
@@ -86,6 +88,35 @@ impl HeaderFormatter<'_> {
         let host = token(self.sender.host.split('.').next().unwrap_or_default(), 63);
         format!("<{priority}>{at} {host} {APP}[{pid}]: {body}")
     }
+}
+
+/// Returns the SD-ELEMENT `btrollcall@NUMBER` (RFC 5424 §6.3.2). A parameter that does not apply to the event is left out.
+///
+/// Its parameters have the values of `event.id`, the fingerprint and status of the finding, the run, `event.sequence`
+/// and `event.code`. Their meaning must not change in later versions (§6.3.4).
+fn own_element(number: u32, message: &Message<'_>) -> String {
+    let finding = match message.about {
+        About::Finding(sent) => Some(sent.finding),
+        _ => None,
+    };
+    let parameters = [
+        ("id", Some(message.id.clone())),
+        ("finding", finding.map(|finding| finding.fingerprint.to_string())),
+        ("state", finding.map(|finding| finding.status.as_str().to_owned())),
+        ("run", Some(message.facts.run_id.clone())),
+        ("seq", message.sequence.map(|sequence| sequence.to_string())),
+        ("code", Some(message.code.to_string())),
+    ];
+    let mut element = format!("[{APP}@{number}");
+    for (name, value) in parameters {
+        // All of these consist of such characters. Text of users is never in structured data.
+        let is_safe = |value: &String| value.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if let Some(value) = value.filter(is_safe) {
+            element.extend([" ", name, "=\"", &value, "\""]);
+        }
+    }
+    element.push(']');
+    element
 }
 
 /// Returns a header field: printable ASCII without spaces, and `-` (NILVALUE, RFC 5424 §6) if nothing remains.
@@ -112,16 +143,33 @@ fn syslog_severity(severity: Severity) -> syslog::Severity {
 /// another field names the account or group. Texts are shortened only if a name, a reason or an id is still too long.
 /// A body that lost something is marked as truncated.
 pub fn render(destination: &SyslogDestination, sender: &Sender, message: &Message<'_>, sequence: u64) -> String {
-    let header = HeaderFormatter {
-        sender,
-        facility: destination.facility,
-        protocol: destination.protocol,
-        is_local: matches!(destination.transport, Transport::Unix(_)),
-    };
     let limit = destination.max_frame_octets();
-    let mut body = body::of(destination.payload, message);
+    let with_number = |enterprise_number| {
+        let header = HeaderFormatter {
+            sender,
+            facility: destination.facility,
+            protocol: destination.protocol,
+            enterprise_number,
+            is_local: matches!(destination.transport, Transport::Unix(_)),
+        };
+        shortened(&header, destination.payload, message, sequence, limit)
+    };
+    let frame = with_number(destination.enterprise_number);
+    // The body has all of our own element, so the element gives way where both do not fit.
+    if frame.len() > limit && destination.enterprise_number.is_some() { with_number(None) } else { frame }
+}
+
+/// Renders a frame of at most `limit` octets, or the shortest one if none is so short.
+fn shortened(
+    header: &HeaderFormatter<'_>,
+    payload: Payload,
+    message: &Message<'_>,
+    sequence: u64,
+    limit: usize,
+) -> String {
+    let mut body = body::of(payload, message);
     loop {
-        let frame = frame(&header, message, &body.text(), sequence);
+        let frame = frame(header, message, &body.text(), sequence);
         if frame.len() <= limit || !body.shrink() {
             return frame;
         }

@@ -95,6 +95,13 @@ pub enum DeliveryError {
          if the receiver never closes, as some load balancers, set delivery_proof = \"sent\" for this destination"
     )]
     NotConfirmed(u64),
+    /// The receiver closed without the `close_notify` that the destination requires.
+    #[error(
+        "the receiver closed the connection without a close_notify, which delivery_proof = \"close-notify\" requires: the \
+         delivery is not proven, and the events are sent again; rsyslog does not send it: use relp+tls:// or \
+         delivery_proof = \"close\" for such a receiver"
+    )]
+    NoCloseNotify,
     /// The receiver reset the connection after we closed our side.
     #[error(
         "the receiver reset the connection after the last event: it discarded events that it had not read, and this \

@@ -3,9 +3,10 @@
 //!
 //! A successful write proves nothing: the bytes may be in a buffer of a receiver that is already gone. After the last
 //! frame we close our side. With [`Proof::Close`] a batch is proven when the receiver then closes its side too, because
-//! it has read everything. With [`Proof::Sent`] we do not wait for that.
+//! it has read everything. With [`Proof::CloseNotify`] it must do so with a `close_notify` of TLS, which nobody in the
+//! network can forge. With [`Proof::Sent`] we do not wait for that.
 //!
-//! In both cases the receiver must not close earlier:
+//! In all cases the receiver must not close earlier:
 //! - at once: with TLS 1.3 that is the only sign of a refused client certificate
 //! - between frames: the receiver stopped
 //! - after the last frame, before we close: the receiver did not understand the framing
@@ -263,7 +264,8 @@ where
     }
     stream.end().map_err(|error| stream.broken(error))?;
     match proof {
-        Proof::Close => confirmed(stream, timing.end),
+        Proof::Close => confirmed(stream, timing.end, false),
+        Proof::CloseNotify => confirmed(stream, timing.end, true),
         Proof::Sent => ended_in_order(stream, timing.early_end.max(refusal_wait)),
     }
 }
@@ -355,10 +357,23 @@ fn peer_event(stream: &mut dyn ByteStream) -> Result<PeerEvent, DeliveryError> {
     }
 }
 
-/// Waits until the receiver closes. A close without `close_notify` is accepted after ours, because some receivers do
-/// that.
-fn confirmed(stream: &mut dyn ByteStream, wait: Duration) -> Result<(), DeliveryError> {
-    if closes_after_end(stream, wait)? { Ok(()) } else { Err(DeliveryError::NotConfirmed(wait.as_secs())) }
+/// How the receiver's side stands after we closed ours.
+enum PeerEnd {
+    /// Closed in order; with TLS: after a `close_notify`.
+    Clean,
+    /// The connection ended without the `close_notify` of TLS.
+    WithoutNotify,
+    /// Still open.
+    Open,
+}
+
+/// Waits until the receiver closes. Some receivers do so without `close_notify`; `needs_notify` refuses that.
+fn confirmed(stream: &mut dyn ByteStream, wait: Duration, needs_notify: bool) -> Result<(), DeliveryError> {
+    match end_of_peer(stream, wait)? {
+        PeerEnd::Open => Err(DeliveryError::NotConfirmed(wait.as_secs())),
+        PeerEnd::WithoutNotify if needs_notify => Err(DeliveryError::NoCloseNotify),
+        PeerEnd::Clean | PeerEnd::WithoutNotify => Ok(()),
+    }
 }
 
 /// Checks that the receiver does not reset the connection after our end.
@@ -366,23 +381,24 @@ fn confirmed(stream: &mut dyn ByteStream, wait: Duration) -> Result<(), Delivery
 /// Also reads what the receiver sends in the meantime. A socket that is closed with unread octets sends a reset itself
 /// (RFC 2525 §2.17), and the receiver could lose the last frames.
 fn ended_in_order(stream: &mut dyn ByteStream, wait: Duration) -> Result<(), DeliveryError> {
-    closes_after_end(stream, wait).map(|_| ())
+    end_of_peer(stream, wait).map(|_| ())
 }
 
-/// Reads for at most `wait` after we closed our side, and checks whether the receiver has closed its side.
-fn closes_after_end(stream: &mut dyn ByteStream, wait: Duration) -> Result<bool, DeliveryError> {
+/// Reads for at most `wait` after we closed our side, and returns how the receiver has closed its side.
+fn end_of_peer(stream: &mut dyn ByteStream, wait: Duration) -> Result<PeerEnd, DeliveryError> {
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(false);
+            return Ok(PeerEnd::Open);
         }
         stream.read_until(Some(end));
         match stream.read(&mut [0; 256]) {
-            Ok(0) => return Ok(true),
+            Ok(0) => return Ok(PeerEnd::Clean),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
-            Err(error) if is_timeout(&error) => return Ok(false),
+            // rustls returns this for an end of the connection before a `close_notify`.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(PeerEnd::WithoutNotify),
+            Err(error) if is_timeout(&error) => return Ok(PeerEnd::Open),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A reset means that the receiver discarded what it had not read.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(DeliveryError::Reset),

@@ -44,10 +44,12 @@ fn destination(transport: Transport, protocol: Protocol) -> SyslogDestination {
         framing: Framing::OctetCounting,
         payload: Payload::Ecs,
         facility: 13,
+        enterprise_number: None,
         ca_file: None,
         client_identity: None,
         proof: Proof::Close,
         events_per_second: 500,
+        udp_max: None,
         send: Send::Transitions { remind_days: 7 },
     }
 }
@@ -393,6 +395,20 @@ fn an_event_that_is_too_long_for_rfc_3164_over_udp_loses_whole_fields_before_tex
     assert!(whole["btrollcall"]["truncated"].is_null());
     assert_eq!(kept["btrollcall"]["finding"]["status"], whole["btrollcall"]["finding"]["status"]);
     assert_is_part_of(&kept, &whole);
+}
+
+#[test]
+fn an_event_over_udp_is_as_long_as_udp_max_allows() {
+    let message = message_about("bob", &"e".repeat(3_000));
+    let whole = body(&render(&stream(), &sender(), &message, 1));
+    for (udp_max, is_whole) in [(None, false), (Some(1_180), false), (Some(8_000), true)] {
+        for to in [datagram(), packet()] {
+            let to = SyslogDestination { udp_max, ..to };
+            let frame = render(&to, &sender(), &message, 1);
+            assert!(frame.len() <= udp_max.unwrap_or(1_180) as usize, "{} octets", frame.len());
+            assert_eq!(body(&frame) == whole, is_whole, "{udp_max:?}");
+        }
+    }
 }
 
 /// Asserts that every text and number of `part` is in `whole` unchanged.

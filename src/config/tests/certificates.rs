@@ -94,14 +94,37 @@ fn unreadable_certificate_is_reported_with_its_file_and_position() {
 }
 
 #[test]
-fn delivery_proof_is_close_or_sent_and_only_for_streams() {
+fn udp_max_is_a_key_of_udp_only() {
+    for url in ["tls://siem", "tcp://siem", "relp://siem", "unix:///dev/log"] {
+        let text = problems(&format!("[[syslog]]\nurl = \"{url}\"\nudp_max = 8000\n"));
+        assert!(text.contains("udp_max: is a key of udp:// destinations; write udp:// in url, or remove it"), "{text}");
+    }
+    let text = problems("[[syslog]]\nurl = \"udp://siem\"\nudp_max = 480\n");
+    assert!(text.contains("udp_max: must be from 1180 to 65507, not 480"), "{text}");
+}
+
+#[test]
+fn enterprise_number_is_somebodys_and_only_in_rfc_5424() {
+    let text = problems("[[syslog]]\nurl = \"tls://siem\"\nenterprise_number = 32473\n");
+    assert!(text.contains("enterprise_number: is the number for documentation (RFC 5612)"), "{text}");
+    for keys in ["url = \"tls://siem\"\nprofile = \"wazuh4\"", "url = \"unix:///dev/log\""] {
+        let text = problems(&format!("[[syslog]]\n{keys}\nenterprise_number = 99999\n"));
+        assert!(text.contains("is a key of protocol = \"rfc5424\"; write that, or remove the key"), "{text}");
+    }
+}
+
+#[test]
+fn delivery_proof_is_one_of_three_words_and_only_for_streams() {
     let folder = folder();
     let proof = |keys: &str| over_syslog(&load(folder.path(), &format!("[[syslog]]\n{keys}")).unwrap())[0].proof;
     assert_eq!(proof("url = \"tcp://siem\""), Proof::Close);
     assert_eq!(proof("url = \"tls://siem\"\ndelivery_proof = \"close\""), Proof::Close);
+    assert_eq!(proof("url = \"tls://siem\"\ndelivery_proof = \"close-notify\""), Proof::CloseNotify);
     assert_eq!(proof("url = \"tcp://siem\"\ndelivery_proof = \"sent\""), Proof::Sent);
+    let text = problems("[[syslog]]\nurl = \"tcp://siem\"\ndelivery_proof = \"close-notify\"\n");
+    assert!(text.contains("must be close or sent for tcp://") && text.contains("write tls:// in url"), "{text}");
     let text = problems("[[syslog]]\nurl = \"tcp://siem\"\ndelivery_proof = \"ack\"\n");
-    assert!(text.contains("delivery_proof") && text.contains("close, sent"), "{text}");
+    assert!(text.contains("delivery_proof") && text.contains("close, close-notify, sent"), "{text}");
     for url in ["udp://siem", "unix:///dev/log"] {
         let text = problems(&format!("[[syslog]]\nurl = \"{url}\"\ndelivery_proof = \"sent\"\n"));
         assert!(text.contains("is a key of tls:// and tcp:// destinations"), "{text}");

@@ -1,4 +1,4 @@
-//! Every field outside of `btrollcall` is one that ECS 9.4 defines, with its type.
+//! Every field outside of `btrollcall` is one that ECS 9.4 defines, with its type. The structured data repeats the body.
 
 use super::super::facts::SourceFacts;
 use super::standing::{source, suspect};
@@ -109,4 +109,51 @@ pub(super) fn every_event(mut with: impl FnMut(&Message<'_>)) {
     let others = [of_failed(&facts, "x"), of_test(&of_no_run)];
     let others = of_published(&by_address, &[], &sent, &[], &completed).chain(others);
     of_run.chain(others).for_each(|message| with(&message));
+}
+
+/// Returns the parameters of our own element of a frame, as Vector's parser reads them.
+fn own_parameters(frame: &str) -> BTreeMap<String, String> {
+    let loose = syslog_loose::parse_message(frame, syslog_loose::Variant::RFC5424);
+    let element = loose.structured_data.iter().find(|element| element.id == "btrollcall@99999").unwrap();
+    element.params().map(|(name, value)| ((*name).to_owned(), value)).collect()
+}
+
+#[test]
+fn structured_data_has_the_ids_of_the_body_with_an_enterprise_number() {
+    let to = SyslogDestination { enterprise_number: Some(99_999), ..stream() };
+    let finding = render(&to, &sender(), &message_about("bob \"]\\", "e"), 7);
+    let (facts, completed) = (facts(), completed());
+    let completed = render(&to, &sender(), &of_published(&facts, &[], &[], &[], &completed).last().unwrap(), 8);
+    for (frame, names) in
+        [(&finding, vec!["code", "finding", "id", "run", "seq", "state"]), (&completed, vec!["code", "id", "run"])]
+    {
+        let strict = syslog_rfc5424::parse_message(frame).unwrap();
+        let (own, body) = (own_parameters(frame), body(frame));
+        assert_eq!(own.keys().map(String::as_str).collect::<Vec<_>>(), names);
+        for (name, pointer) in [
+            ("id", "/event/id"),
+            ("code", "/event/code"),
+            ("run", "/btrollcall/run/id"),
+            ("seq", "/event/sequence"),
+            ("finding", "/btrollcall/finding/fingerprint"),
+            ("state", "/btrollcall/finding/status"),
+        ] {
+            let in_body = body.pointer(pointer).map(|value| value.to_string().trim_matches('"').to_owned());
+            assert_eq!(own.get(name), in_body.as_ref(), "{name}");
+            assert_eq!(strict.sd.find_tuple("btrollcall@99999", name), own.get(name), "{name}");
+        }
+    }
+    assert!(!render(&stream(), &sender(), &message_about("bob", "e"), 7).contains("btrollcall@"));
+}
+
+#[test]
+fn structured_data_of_our_own_counts_towards_the_size_limit_and_gives_way_to_the_body() {
+    for (host, is_kept) in [("h".repeat(63), true), ("h".repeat(255), false)] {
+        let to = SyslogDestination { enterprise_number: Some(99_999), ..datagram() };
+        let sender = Sender { host, pid: u32::MAX };
+        let frame = render(&to, &sender, &message_about("bob", &"e".repeat(3_000)), u64::MAX);
+        assert!(frame.len() <= to.max_frame_octets(), "{frame}");
+        assert_eq!(frame.contains("[btrollcall@99999 id="), is_kept, "{frame}");
+        assert_eq!(body(&frame)["user"]["name"], "bob");
+    }
 }

@@ -3,6 +3,7 @@
 use super::destination;
 use super::relp::Peer;
 use super::sessions::deliver;
+use crate::syslog::session::DeliveryError;
 use crate::syslog::{Proof, Protocol, SyslogDestination, Transport};
 use crate::tls::tests::pki::{TestCertificate, ca, expired};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -88,6 +89,11 @@ impl Pki {
 
 /// Starts a receiver of one session. The thread returns what it read.
 fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
+    serve_and_close(config, true)
+}
+
+/// Starts a receiver of one session. It can close with a `close_notify`, or without one as rsyslog does.
+fn serve_and_close(config: ServerConfig, with_notify: bool) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
@@ -97,8 +103,10 @@ fn serve(config: ServerConfig) -> (u16, JoinHandle<String>) {
         let mut text = String::new();
         // A refused handshake ends the session; the result is what arrived before it.
         let _ = stream.read_to_string(&mut text);
-        stream.conn.send_close_notify();
-        let _ = stream.conn.complete_io(&mut stream.sock);
+        if with_notify {
+            stream.conn.send_close_notify();
+            let _ = stream.conn.complete_io(&mut stream.sock);
+        }
         text
     });
     (port, served)
@@ -210,6 +218,27 @@ fn a_receiver_that_never_closes_its_side_is_accepted_with_the_proof_sent() {
     });
     deliver(&sent, &["one".to_owned(), "two".to_owned()]).unwrap();
     assert_eq!(served.join().unwrap().0, "3 one3 two");
+}
+
+/// Delivers one event to a receiver that read all of it and then closed in one of two ways.
+fn closing(with_notify: bool, proof: Proof) -> Result<(), DeliveryError> {
+    let pki = Pki::new();
+    let (port, served) = serve_and_close(pki.server("localhost", false), with_notify);
+    let mut destination = to(port, Some(&pki.path("ca.pem")));
+    destination.proof = proof;
+    let delivered = deliver(&destination, &["one".to_owned()]);
+    assert_eq!(served.join().unwrap(), "3 one");
+    delivered
+}
+
+#[test]
+fn a_close_without_close_notify_is_a_proof_unless_the_destination_requires_one() {
+    closing(true, Proof::CloseNotify).unwrap();
+    closing(false, Proof::Close).unwrap();
+    let error = closing(false, Proof::CloseNotify).unwrap_err();
+    assert!(matches!(error, DeliveryError::NoCloseNotify), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("delivery_proof = \"close-notify\" requires") && text.contains("relp+tls://"), "{text}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
         "`[[policy.service_owners]]`" => return ("[[policy.service_owners]]", OWNER.to_vec()),
         "`[[policy.group_owners]]`" => return ("[[policy.group_owners]]", GROUP_OWNER.to_vec()),
         "`[[policy.custom_rules]]`" => return ("[[policy.custom_rules]]", RULE.to_vec()),
+        "`[[syslog]]`" if key == "udp_max" => vec![("url", "\"udp://siem.example.com\"")],
         "`[[syslog]]`" => vec![("url", "\"tls://siem.example.com\"")],
         "`[[http]]`" => return ("[[http]]", over_http(key)),
         _ => PLACE.to_vec(),
