@@ -249,6 +249,17 @@ impl Run<'_> {
         staged.commit()
     }
 
+    /// Delivers what is queued before anything is read if the spool is full, because the run could publish nothing then.
+    /// Errors: it is still full.
+    pub(super) fn make_room(&self, spool: &Spool) -> Result<Vec<DestinationSummary>, RunError> {
+        if self.request.config.destinations.is_empty() || spool.check_room().is_ok() {
+            return Ok(Vec::new());
+        }
+        let drained = self.deliver(spool);
+        spool.check_room()?;
+        Ok(drained.destinations)
+    }
+
     /// Delivers what is queued. After a request to stop no session starts; the events stay queued for the next run.
     pub(super) fn deliver(&self, spool: &Spool) -> Drained {
         let is_stopped = || self.stop.requested_by().is_some();

@@ -94,6 +94,16 @@ pub struct DestinationSummary {
     pub error: Option<String>,
 }
 
+impl DestinationSummary {
+    /// Adds what was delivered to this destination at the start of the run.
+    pub(super) fn add(&mut self, early: &[Self]) {
+        for other in early.iter().filter(|other| other.destination == self.destination) {
+            self.delivered += other.delivered;
+            self.dead += other.dead;
+        }
+    }
+}
+
 /// What the spool contains.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct SpoolSummary {

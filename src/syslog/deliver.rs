@@ -12,10 +12,10 @@ use super::session::{DeliveryError, Session, Timing};
 use super::spool::{Batch, Spool, SpoolError};
 use crate::escape::shell_word;
 use crate::event::{Observer, RunEvent};
-use crate::model::Instant;
+use crate::model;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The result of the delivery to one destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,9 +56,14 @@ pub fn deliver(
         by_address.entry(batch.destination.clone()).or_default().push(batch);
     }
     let mut delivery = Delivery { destinations: Vec::new(), damaged: pending.damaged };
-    for destination in destinations {
+    let until = Instant::now() + timing.delivery;
+    for (at, destination) in destinations.iter().enumerate() {
         let batches = by_address.remove(destination.url()).unwrap_or_default();
-        let delivered = drain_to(spool, destination, &batches, timing, is_stopped, &mut delivery.damaged);
+        // Shared, so that a slow destination does not keep the events of the next one every night.
+        let share =
+            until.saturating_duration_since(Instant::now()) / u32::try_from(destinations.len() - at).unwrap_or(1);
+        let timing = Timing { delivery: share, ..*timing };
+        let delivered = drain_to(spool, destination, &batches, &timing, is_stopped, &mut delivery.damaged);
         delivery.destinations.push(delivered);
     }
     let gone = by_address.into_iter().map(|(destination, batches)| abandoned(spool, destination, &batches));
@@ -88,6 +93,7 @@ fn drain_to(
     damaged: &mut Vec<SpoolError>,
 ) -> Delivered {
     let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
+    let until = Instant::now() + timing.delivery;
     let (mut timing, mut acceptance) = (*timing, Acceptance::default());
     let mut queue: VecDeque<&Batch> = batches.iter().collect();
     let (mut refused, mut refusal) = (Vec::new(), None);
@@ -124,6 +130,9 @@ fn drain_to(
         entry.error = result.err().map(|error| error.to_string());
         // The receiver has just accepted us. If it refuses us now, the wait before our close notices it.
         timing.grace = Duration::ZERO;
+        if entry.error.is_none() && !queue.is_empty() && Instant::now() >= until {
+            entry.error = Some(DeliveryError::OutOfTime(timing.delivery.as_secs()).to_string());
+        }
     }
     entry.waiting += refused.iter().map(|batch| batch.waiting()).sum::<u64>();
     entry.error = entry.error.or(refusal.filter(|_| !refused.is_empty()));
@@ -192,7 +201,7 @@ fn abandoned(spool: &Spool, destination: String, batches: &[Batch]) -> Delivered
 pub fn send_test(
     destination: &Destination,
     sender: &Sender,
-    now: Instant,
+    now: model::Instant,
     timing: &Timing,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<(), DeliveryError> {

@@ -79,6 +79,13 @@ pub struct SuspectFacts {
     pub reason: String,
 }
 
+impl SuspectFacts {
+    /// Returns the missing rows in percent of the known ones, rounded down; `None` if their number is unknown or 0.
+    pub fn gone_percent(&self) -> Option<u64> {
+        self.gone.saturating_mul(100).checked_div(self.before?)
+    }
+}
+
 /// Facts of a run that every event can contain.
 #[derive(Clone, Debug)]
 pub struct RunFacts {

@@ -7,7 +7,7 @@ use super::codes::severity_number;
 use super::facts::FindingFacts;
 use super::message::{About, Message};
 use super::summary;
-use crate::model::{AccountStanding, Change, Instant, Subject, SubjectKind};
+use crate::model::{AccountStanding, Change, ChangeKind, Instant, Subject, SubjectKind};
 use chrono::DateTime;
 use serde_json::Value;
 use std::vec::IntoIter;
@@ -67,6 +67,7 @@ const ACCOUNTS: Key = custom("cn1", "accounts", 20);
 const REMOVED: Key = custom("cn1", "removed", 20);
 const EMITTED: Key = custom("cn2", "emitted", 20);
 const PERCENT: Key = custom("cn2", "percent", 20);
+const LIMIT_PERCENT: Key = custom("cn3", "limitPercent", 20);
 const FINDINGS_OPEN: Key = custom("cn3", "findingsOpen", 20);
 const MANIFEST: Key = custom("cs1", "manifestSha256", 4_000);
 const SOURCES: Key = custom("cs3", "sources", 4_000);
@@ -82,14 +83,35 @@ const TRUNCATED: Key = custom("cfp1", "truncated", 1);
 const GROUP_NAMES_LIMIT: usize = 1_000;
 
 /// Values that a body loses first when it is too long, in this order.
-const OPTIONAL: [Key; 12] =
-    [BEFORE, AFTER, LINE, REASON, EVENT_ID_TEXT, SOURCE_HOST, LAST_LOGIN, AGE, START, SOURCES, RUN_ID, GROUP_NAME];
+const OPTIONAL: [Key; 13] = [
+    BEFORE,
+    AFTER,
+    LINE,
+    REASON,
+    EVENT_ID_TEXT,
+    SOURCE_HOST,
+    LAST_LOGIN,
+    AGE,
+    START,
+    SOURCES,
+    RUN_ID,
+    GROUP_NAME,
+    OUTCOME,
+];
 /// Values of a changed field. Short ones leave after the other optional values, because rules compare them.
 const CHANGED: [Key; 2] = [BEFORE, AFTER];
 /// Texts that are cut at last.
 const TEXTS: [Key; 3] = [ACCOUNT_NAME, SOURCE, FIELD];
 /// Ids of subjects. They are cut only where nothing else is left: two subjects could have one id then.
 const IDS: [Key; 2] = [ACCOUNT_ID, GROUP_ID];
+
+/// Returns the outcome. A change that a snapshot shows has succeeded; CEF expects to read that.
+fn outcome(message: &Message<'_>) -> Option<&'static str> {
+    match message.about {
+        About::Change(change) => (change.kind != ChangeKind::UserUnconfirmed).then_some("success"),
+        _ => summary::outcome(message),
+    }
+}
 
 /// Values of an event, in the order in which they are written.
 pub(super) struct Values(Vec<(Key, String)>);
@@ -103,7 +125,7 @@ impl Values {
         values.add(SEVERITY, severity_number(message.severity));
         values.add(EVENT_ID, &message.id);
         values.add(ACTION, summary::action(message));
-        values.add(OUTCOME, summary::outcome(message));
+        values.add(OUTCOME, outcome(message));
         match message.about {
             About::Change(change) => values.add_change(message, change),
             About::Finding(sent) => values.add_finding(message, sent),
@@ -117,7 +139,8 @@ impl Values {
             About::Suspect(suspect) => {
                 values.add_source(message, &suspect.source);
                 values.add(REMOVED, suspect.gone);
-                values.add(PERCENT, suspect.limit_percent);
+                values.add(PERCENT, suspect.gone_percent());
+                values.add(LIMIT_PERCENT, suspect.limit_percent);
                 values.add_heartbeat(message);
             }
             About::Failed(_) => values.add_heartbeat(message),

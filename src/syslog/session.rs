@@ -30,6 +30,8 @@ pub struct Timing {
     pub longest_wait: Duration,
     /// For the whole session. Datagrams: without the pauses of their own pace.
     pub session: Duration,
+    /// For the whole delivery of a run, shared by its destinations. Each has at least one session.
+    pub delivery: Duration,
     /// From a request to stop until the session ends, whatever it does.
     pub stopping: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for Timing {
             backoff: Duration::from_millis(500),
             longest_wait: Duration::from_secs(60),
             session: Duration::from_secs(600),
+            delivery: Duration::from_secs(1_800),
             stopping: Duration::from_secs(5),
         }
     }
@@ -139,6 +142,12 @@ pub enum DeliveryError {
         "the session took longer than {0} s; check how fast the receiver reads, and the pace of this destination (requests_per_second or events_per_second)"
     )]
     TooSlow(u64),
+    /// The time of this destination is over (seconds).
+    #[error(
+        "the delivery took longer than {0} s; the next run or `bt-rollcall emit` goes on. Check how fast the receiver reads, and the \
+         pace of this destination (requests_per_second or events_per_second)"
+    )]
+    OutOfTime(u64),
     /// A signal asked the run to stop.
     #[error("stopped by a signal before the delivery was proven")]
     Stopped,

@@ -3,7 +3,7 @@
 use super::facts::{Completed, FindingFacts, RunFacts, SourceFacts};
 use super::message::{About, Message};
 use crate::lifecycle::Occasion;
-use crate::model::{Completeness, Subject, SubjectKind, instant_text, is_evaluated_apart};
+use crate::model::{ChangeKind, Completeness, Subject, SubjectKind, instant_text, is_evaluated_apart};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -29,6 +29,9 @@ pub(super) fn line(message: &Message<'_>) -> String {
 /// Returns why a finding exists, or why a run is not complete; `None` if the event has no reason.
 pub(super) fn reason<'a>(message: &Message<'a>) -> Option<Cow<'a, str>> {
     match message.about {
+        About::Change(change) if change.kind == ChangeKind::UserUnconfirmed => {
+            Some("missing from a list that is not proven complete".into())
+        }
         About::Change(_) | About::Test => None,
         About::Finding(sent) => Some(sent.finding.title().into()),
         About::Completed(..) => incomplete(message.facts).map(Cow::Owned),

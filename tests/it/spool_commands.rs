@@ -99,6 +99,27 @@ fn a_full_spool_publishes_nothing_ends_with_5_and_loses_no_change() {
 }
 
 #[test]
+fn a_full_spool_whose_receiver_is_back_is_drained_first_and_the_run_publishes() {
+    let port = unused_port();
+    let url = format!("tcp://127.0.0.1:{port}");
+    let rig = Rig::with_syslog(World::seeded(4, 2_000, as_of()), Faults::default(), Some(&url));
+    assert_exit(&rig.run_on_day(0, &[]), 5);
+    rig.edit("[output]\n", "[spool]\nmax_mb = 1\n[output]\n");
+    let queued = stdout(&rig.call(&["emit", "--dry-run"])).lines().count();
+    let full = rig.run_on_day(1, &[]);
+    assert_exit(&full, 5);
+    assert_eq!(rig.snapshots().len(), 1, "{}", stderr(&full));
+    let receiver = Receiver::on_port(port);
+    let ran = rig.run_on_day(1, &["--json"]);
+    assert_exit(&ran, 0);
+    assert_eq!(rig.snapshots().len(), 2);
+    let summary: Value = serde_json::from_str(&stdout(&ran)).unwrap();
+    let arrived = receiver.messages().len();
+    assert!(arrived > queued, "those of the full spool and of this run");
+    assert_eq!(summary["destinations"][0]["delivered"], arrived);
+}
+
+#[test]
 fn events_that_are_queued_for_too_long_are_a_warning_and_stay_queued() {
     let rig = queued(unused_port());
     made_old(&rig);
@@ -191,4 +212,42 @@ fn batch_that_a_killed_purge_left_is_delivered_and_not_reported_as_thrown_away()
     assert_exit(&rig.call(&["emit"]), 0);
     assert_exit(&rig.run_on_day(1, &[]), 0);
     assert_eq!(completed(&receiver)["purged"], 3);
+}
+
+#[test]
+fn purged_events_that_a_published_run_has_reported_are_not_reported_again_after_a_kill() {
+    let port = unused_port();
+    let rig = queued(port);
+    let reporting = rig.snapshot().file_name().unwrap().to_str().unwrap().to_owned();
+    let receiver = Receiver::on_port(port);
+    // Killed between the publication and the end of a run, or before the publication.
+    for (number, (run, purged)) in [(reporting.as_str(), 0), ("20200103T000000Z-0001", 3)].into_iter().enumerate() {
+        let memory = serde_json::json!({"batches": {"20200101T000000Z-0001.0000.jsonl": 3}, "reported_by": run});
+        fs::write(rig.spool_dir().with_file_name("purged.json"), memory.to_string()).unwrap();
+        assert_exit(&rig.run_on_day(number as u32 + 1, &[]), 0);
+        assert_eq!(completed(&receiver)["purged"], purged, "{run}");
+        assert!(!rig.spool_dir().with_file_name("purged.json").exists());
+    }
+}
+
+#[test]
+fn damaged_events_and_events_for_a_local_socket_are_not_moved() {
+    let wrong = unused_port();
+    let rig = queued(wrong);
+    let old = format!("tcp://127.0.0.1:{wrong}");
+    rig.edit(&old, "unix:///dev/log");
+    let refused = rig.call(&["spool", "move", &old, "unix:///dev/log"]);
+    assert_exit(&refused, 2);
+    assert!(
+        stderr(&refused).contains("a local socket and for the network have different headers"),
+        "{}",
+        stderr(&refused)
+    );
+    let files: Value = serde_json::from_str(&stdout(&rig.call(&["spool", "list", "--json"]))).unwrap();
+    let path = files[0]["file"].as_str().unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, text.replacen("stale", "STALE", 1)).unwrap();
+    let refused = rig.call(&["spool", "move", &old, "unix:///dev/log"]);
+    assert_exit(&refused, 2);
+    assert!(stderr(&refused).contains("1 damaged file of tcp:"), "{}", stderr(&refused));
 }

@@ -4,6 +4,7 @@ use super::sessions::timing;
 use super::{destination, stream};
 use crate::event::NoObserver;
 use crate::syslog::deliver::{Delivered, deliver};
+use crate::syslog::session::Timing;
 use crate::syslog::spool::Spool;
 use crate::syslog::{Destination, Protocol, SyslogDestination, Transport};
 use std::fs;
@@ -11,6 +12,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 fn spool(batches: &[(&str, &str, &[&str])]) -> (TempDir, Spool) {
@@ -103,4 +105,22 @@ fn only_the_frames_after_the_cursor_are_sent_and_counted() {
     assert_eq!((results[0].delivered, results[0].waiting), (1, 0));
     assert_eq!(served.join().unwrap(), ["1 c"]);
     assert_eq!(fs::read_dir(folder.path().join("spool")).unwrap().count(), 0);
+}
+
+#[test]
+fn destination_whose_time_is_over_keeps_its_later_batches_and_the_next_destination_has_a_session() {
+    let (slow, first) = receiver(1);
+    let (other, second) = receiver(1);
+    let (_folder, spool) = spool(&[
+        ("20261123T020000Z-0001", "slow", &["a"]),
+        ("20261124T020000Z-0001", "slow", &["b", "c"]),
+        ("20261123T020000Z-0002", "other", &["d"]),
+    ]);
+    let destinations = [to("slow", slow), to("other", other)].map(Destination::Syslog);
+    let timing = Timing { delivery: Duration::ZERO, ..timing() };
+    let results = deliver(&spool, &destinations, &timing, &NoObserver, &|| false).unwrap().destinations;
+    assert_eq!((first.join().unwrap(), second.join().unwrap()), (vec!["1 a".to_owned()], vec!["1 d".to_owned()]));
+    assert_eq!((results[0].delivered, results[0].waiting), (1, 2));
+    assert!(results[0].error.as_deref().unwrap().contains("the delivery took longer than 0 s"), "{results:?}");
+    assert_eq!((results[1].delivered, results[1].waiting, results[1].error.as_ref()), (1, 0, None));
 }

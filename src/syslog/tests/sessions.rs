@@ -23,6 +23,7 @@ pub(in crate::syslog) fn timing() -> Timing {
         backoff: Duration::from_millis(2),
         longest_wait: Duration::from_millis(20),
         session: Duration::from_secs(5),
+        delivery: Duration::from_secs(60),
         stopping: Duration::from_millis(300),
     }
 }

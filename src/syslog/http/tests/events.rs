@@ -111,3 +111,13 @@ fn queued_text_of_another_form_is_an_error_that_names_the_way_out() {
         assert!(error.contains("spool purge"), "{error}");
     }
 }
+
+#[test]
+fn account_with_a_very_long_id_has_no_subject_and_fits_into_the_queue() {
+    let mut finding = finding("bob", "e");
+    finding.subject.id = "\u{1f600}".repeat(25_000).into();
+    let queued = event::render(&sender(), &message_of(&finding));
+    assert!(queued.len() <= 8_000, "{} octets", queued.len());
+    let event = parsed(&queued);
+    assert_eq!((event.get("subject"), &event["data"]["btrollcall"]["truncated"]), (None, &json!(true)));
+}
