@@ -1,11 +1,12 @@
-"""Runs the program on five days of a small tenant, and the Sigma rules of reports/siem over the events that it sends.
+"""Runs the program on six days of a small tenant, and the Sigma rules of reports/siem over the events that it sends.
 
 Each rule must find exactly what happened here, and nothing else. pySigma converts the rules; SQLite executes them.
-The rules must also be convertible for Splunk, Elasticsearch and Loki.
+The rules must also be convertible for Splunk, Elasticsearch and Loki. The files of the app for Splunk must be readable.
 
 detections.py PROGRAM FOLDER
 """
 
+import configparser
 import json
 import sqlite3
 import subprocess
@@ -57,17 +58,24 @@ second = first | {
     6: account(6, "eve", OPERATORS, EVERYONE),
     7: account(7, "gus", OPERATORS, last_login="2025-10-01T08:00:00Z", enabled=False),
     8: account(8, "nora", ADMINISTRATORS, created_at="2026-03-02T12:00:00Z"),
+    9: account(9, "omar", OPERATORS, created_at="2026-03-02T12:00:00Z"),
+    10: account(10, "pia", OPERATORS, created_at="2026-03-02T12:00:00Z"),
+    11: account(11, "quin", OPERATORS, created_at="2026-03-02T12:00:00Z"),
 }
 removed = [number for number in fillers if number < 110]
 second = {number: row for number, row in second.items() if number not in removed}
 cut = {number: row for number, row in second.items() if number < 6}
+# New accounts get more rights: one within a week, one later.
+third = second | {9: account(9, "omar", OPERATORS, ADMINISTRATORS, created_at="2026-03-02T12:00:00Z")}
+fourth = third | {11: account(11, "quin", OPERATORS, ADMINISTRATORS, created_at="2026-03-02T12:00:00Z")}
 
 # Day, accounts (None: the appliance refuses the list), and the exit code: 5 because no receiver takes the events.
-days = [(2, first, 5), (3, second, 5), (4, cut, 4), (5, None, 1), (6, second, 5)]
+days = [(2, first, 5), (3, second, 5), (4, cut, 4), (5, None, 1), (6, third, 5), (12, fourth, 5)]
 
 # The subjects that each rule must find, in any order.
 expected = {
-    "privileged-member-added": ["ben", "nora"],
+    "privileged-member-added": ["ben", "nora", "omar", "quin"],
+    "new-account-privileged": ["nora", "omar"],
     "privileged-account-added": ["nora"],
     "account-enabled-again": ["cid"],
     "stale-privileged-account": ["dora"],
@@ -138,7 +146,7 @@ protocol = "rfc5424"
 """)
     for day, accounts, code in days:
         Appliance.accounts = accounts
-        command = [program, "run", "--config", str(config), "--as-of", f"2026-03-0{day}T02:00:00Z"]
+        command = [program, "run", "--config", str(config), "--as-of", f"2026-03-{day:02}T02:00:00Z"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ended.returncode == code, (
             f"day {day} exited with {ended.returncode}, expected {code}:\n{ended.stdout}{ended.stderr}"
@@ -161,9 +169,10 @@ def flat(value, path=""):
 
 
 def subject(row):
-    # A correlation finds a source; a rule about a run has no account.
+    # A correlation finds an account by its id, or a source; a rule about a run has no account.
     if "group_keys" in row.keys():
-        return json.loads(row["group_keys"])["observer.name"]
+        keys = json.loads(row["group_keys"])
+        return fourth[int(keys["user.id"])]["username"] if "user.id" in keys else keys["observer.name"]
     return row["user.name"] or row["event.code"]
 
 
@@ -175,7 +184,8 @@ database.row_factory = sqlite3.Row
 names = ", ".join(f"`{name}`" for name in columns)
 database.execute(f"CREATE TABLE logs (timestamp, {names})")
 for event in events:
-    values = [event["@timestamp"], *(event.get(name) for name in columns)]
+    # The days are simulated: `@timestamp` of all events is now.
+    values = [event["btrollcall.run.as_of"], *(event.get(name) for name in columns)]
     database.execute(f"INSERT INTO logs VALUES ({', '.join('?' * len(values))})", values)
 
 files = {path.stem: path for path in Path("reports/siem/sigma").glob("*.yml")}
@@ -187,7 +197,14 @@ for name, path in sorted(files.items()):
     assert found == sorted(expected[name]), f"{name}: found {found}, expected {expected[name]}"
     for backend in [SplunkBackend, ESQLBackend, LogQLBackend, LuceneBackend]:
         # Lucene has no correlations.
-        if name != "many-accounts-removed" or backend is not LuceneBackend:
+        if len(rules) == 1 or backend is not LuceneBackend:
             assert backend().convert(SigmaCollection.from_yaml(path.read_text())), f"{name}: {backend.__name__}"
     print(f"{name}: found {', '.join(found)}")
 print(f"{len(files)} Sigma rules executed over {len(events)} events of {len(days)} days")
+
+for path in sorted(Path("reports/siem/splunk/default").glob("*.conf")):
+    # Two equal stanzas or keys are an error.
+    stanzas = configparser.ConfigParser(interpolation=None, delimiters=["="], default_section="default")
+    stanzas.read_string(path.read_text())
+    assert stanzas.sections(), f"{path}: no stanza"
+    print(f"{path.name}: {len(stanzas.sections())} stanzas")

@@ -1,4 +1,4 @@
-"""Reads events as Vector does: with `parse_syslog`, then `parse_json` or `parse_cef`, in the program of its authors.
+"""Reads events as Vector does, with the program of reports/siem/receivers in the library of its authors.
 
 vector.py SENT: the folder with a folder of batches for each payload
 """
@@ -9,12 +9,7 @@ from pathlib import Path
 
 import vector_vrl
 
-PROGRAMS = {
-    "ecs": ". = parse_syslog!(.message)\n.body = parse_json!(.message)",
-    "ocsf": ". = parse_syslog!(.message)\n.body = parse_json!(.message)",
-    "cef": ". = parse_syslog!(.message)\n.body = parse_cef!(.message)",
-    "leef": ". = parse_syslog!(.message)",
-}
+PROGRAM = Path("reports/siem/receivers/vector.vrl").read_text("utf-8")
 
 
 def unescaped(frame):
@@ -33,7 +28,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     payload = folder.name.split("-", 1)[1]
     batches = sorted(folder.glob("*.jsonl"))[:2]
     frames = [json.loads(line) for batch in batches for line in batch.read_text("utf-8").split("\n")[1:-2]]
-    result = vector_vrl.execute_vrl(PROGRAMS[payload], frames)
+    result = vector_vrl.execute_vrl(PROGRAM, frames)
     assert len(result) == len(frames)
     for frame, read in zip(frames, result, strict=True):
         assert read["appname"] == "btrollcall", f"{frame}\n{read}"

@@ -17,3 +17,4 @@ mod contents;
 mod links;
 mod markdown;
 mod shell;
+mod splunk;
