@@ -82,7 +82,8 @@ pub fn deliver(
 
 /// Delivers the batches of one destination until one fails. The order of events is kept, so the rest stays queued.
 ///
-/// A batch of which the receiver refuses every event waits until the receiver has accepted an event of a later batch.
+/// A batch whose last events the receiver refuses waits until the receiver has accepted an event of a later batch. Then
+/// it is asked again, and a second refusal is final.
 /// A batch that turns out to be damaged is set aside, and the next ones are sent: it will not be better later.
 fn drain_to(
     spool: &Spool,
@@ -95,26 +96,29 @@ fn drain_to(
     let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
     let until = Instant::now() + timing.delivery;
     let (mut timing, mut acceptance) = (*timing, Acceptance::default());
-    let mut queue: VecDeque<&Batch> = batches.iter().collect();
+    let mut queue: VecDeque<(Batch, bool)> = batches.iter().map(|batch| (batch.clone(), false)).collect();
     let (mut refused, mut refusal) = (Vec::new(), None);
-    while let Some(batch) = queue.pop_front() {
+    while let Some((mut batch, is_asked_again)) = queue.pop_front() {
         if entry.error.is_some() {
             entry.waiting += batch.waiting();
             continue;
         }
-        let Sent { acknowledged, dead, result } = send(spool, destination, batch, &timing, &mut acceptance, is_stopped);
+        acceptance.start_session(is_asked_again);
+        let Sent { acknowledged, dead, result } =
+            send(spool, destination, &batch, &timing, &mut acceptance, is_stopped);
+        if acceptance.has_accepted() {
+            refused.drain(..).rev().for_each(|batch| queue.push_front((batch, true)));
+        }
+        entry.dead += dead;
         if let Err(error @ DeliveryError::RefusesAll { .. }) = &result {
             // The next batch shows whether the receiver refuses these events or everything.
+            entry.delivered += acknowledged.saturating_sub(dead);
+            batch.delivered += acknowledged;
             refused.push(batch);
             refusal = Some(error.to_string());
             entry.error = refusal.clone().filter(|_| acceptance.is_hopeless());
             continue;
         }
-        if acceptance.has_accepted {
-            // Their refused events are dead now.
-            refused.drain(..).rev().for_each(|batch| queue.push_front(batch));
-        }
-        entry.dead += dead;
         let result = match result {
             Err(DeliveryError::Spool(error)) => {
                 entry.delivered += acknowledged.saturating_sub(dead);
@@ -122,7 +126,7 @@ fn drain_to(
                 continue;
             }
             // Acknowledged batch by batch: after a failure only the remaining batches are sent again.
-            sent => sent.and_then(|()| Ok(spool.acknowledge(batch)?)),
+            sent => sent.and_then(|()| Ok(spool.acknowledge(&batch)?)),
         };
         let done = if result.is_ok() { batch.waiting() } else { acknowledged };
         entry.delivered += done.saturating_sub(dead);
@@ -134,7 +138,7 @@ fn drain_to(
             entry.error = Some(DeliveryError::OutOfTime(timing.delivery.as_secs()).to_string());
         }
     }
-    entry.waiting += refused.iter().map(|batch| batch.waiting()).sum::<u64>();
+    entry.waiting += refused.iter().map(Batch::waiting).sum::<u64>();
     entry.error = entry.error.or(refusal.filter(|_| !refused.is_empty()));
     entry
 }

@@ -8,8 +8,10 @@
 //! - `hec`, `bulk`, `webhook`: events to a request, and response to its meaning
 //! - `reading`: what responses of all targets have in common
 //! - `group`: the events of one request and what became of each
+//! - `acceptance`: whether refusals are final
 //! - `session`: requests, retries and receipts
 
+mod acceptance;
 mod bulk;
 mod event;
 mod group;
@@ -21,9 +23,10 @@ mod signing;
 mod tests;
 mod webhook;
 
+pub(super) use acceptance::Acceptance;
 pub(super) use event::render;
 pub use reading::Refusal;
-pub(super) use session::{Acceptance, HttpSession};
+pub(super) use session::HttpSession;
 pub use signing::SigningKey;
 
 use super::Send;

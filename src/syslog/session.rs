@@ -114,13 +114,13 @@ pub enum DeliveryError {
     /// A receiver over HTTP did not take the events.
     #[error("{0}")]
     Http(String),
-    /// A receiver over HTTP refused every event, so a setting is wrong and no event is.
+    /// A receiver over HTTP refused events and accepted none after them, so a setting may be wrong and no event is.
     #[error(
-        "the receiver accepted no event and refused {events} ({reason}); check url, and what the receiver expects; no \
-         event was given up: they stay queued until the receiver accepts another one"
+        "the receiver accepted no event after it refused {events} ({reason}); check url, and what the receiver expects; \
+         none of them was given up: they stay queued until the receiver accepts another one"
     )]
     RefusesAll {
-        /// Number of events that were refused.
+        /// Number of events that were refused since the last acceptance.
         events: usize,
         /// Answer to the last of them.
         reason: String,

@@ -1,7 +1,8 @@
 //! The bulk API of Elasticsearch and OpenSearch: requests, and the result of each item. Pure.
 //!
 //! The action is `create`, which data streams demand. A document that exists already is answered with 409, so an event
-//! that is sent twice is stored once.
+//! that is sent twice is stored once. A data stream with a failure store (Elasticsearch 8.19 and 9.1) answers 201 for a
+//! document that it refuses, and gives it another id there.
 
 use super::HttpRequest;
 use super::event::{QueuedEvent, in_path};
@@ -10,6 +11,7 @@ use crate::wire::excerpt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What to check where the cluster refuses the credential.
 const CREDENTIAL: &str = "token, and that its API key is valid and has the right create_doc on the index";
@@ -33,6 +35,9 @@ struct ItemResult {
     status: u16,
     #[serde(default)]
     error: Value,
+    /// What the failure store of a data stream had to do with the document. Only `used` says more than the status.
+    #[serde(default)]
+    failure_store: Value,
 }
 
 /// Returns the request with these events, one action and one document for each.
@@ -65,15 +70,28 @@ fn is_error_of_elasticsearch(body: &[u8]) -> bool {
 fn of_items(reply: &Reply<'_>, queued: &[&str], secrets: &[String]) -> Reading {
     let response: Result<BulkResponse, _> = serde_json::from_slice(reply.body);
     let Ok(BulkResponse { items: results }) = response else { return no_receipt(reply, "response of a bulk API") };
-    let id_of = |queued: &str| QueuedEvent::read(queued).map(|event| event.id);
-    let is_other =
-        |(queued, result): (&&str, &BulkItem)| result.create.id.is_some() && result.create.id != id_of(queued);
-    if results.len() != queued.len() || queued.iter().zip(&results).any(is_other) {
-        let (sent, got) = (queued.len(), results.len());
+    let sent: Vec<Option<String>> =
+        queued.iter().map(|queued| QueuedEvent::read(queued).map(|event| event.id)).collect();
+    if results.len() != sent.len() || are_results_of_others(&sent, &results) {
+        let (sent, got) = (sent.len(), results.len());
         let text = format!("the receiver named {got} results for {sent} events, or those of other events");
         return Reading::Later(format!("{text}; look into its log"), reply.retry_after);
     }
-    Reading::Each(results.iter().map(|result| fate(&result.create, secrets)).collect())
+    let fates = sent.iter().zip(&results).map(|(id, result)| fate(id.as_deref(), &result.create, secrets));
+    Reading::Each(fates.collect())
+}
+
+/// Checks whether a result names another event of the request.
+///
+/// The results have the order of the request. An id that no event of the request has is no contradiction: an ingest
+/// pipeline or a failure store may give a document another one.
+fn are_results_of_others(sent: &[Option<String>], results: &[BulkItem]) -> bool {
+    let ids: BTreeSet<&str> = sent.iter().flatten().map(String::as_str).collect();
+    let is_other = |(id, result): (&Option<String>, &BulkItem)| {
+        let named = result.create.id.as_deref();
+        named != id.as_deref() && named.is_some_and(|named| ids.contains(named))
+    };
+    sent.iter().zip(results).any(is_other)
 }
 
 /// Returns what to change where the cluster refuses an item for a reason that is not its data.
@@ -84,7 +102,8 @@ fn setting_of(result: &ItemResult, secrets: &[String]) -> Option<String> {
         ("index_closed_exception", _) => "open the index, or correct index",
         ("cluster_block_exception", _) => "remove the block of the index or of the cluster",
         ("validation_exception", _) => "raise the limit of the cluster that the reason names, or remove old indices",
-        _ if reason.contains("pipeline") && (kind == "illegal_argument_exception" || reason.contains("not exist")) => {
+        // The reasons of other kinds quote values of the event, which may contain any word.
+        ("illegal_argument_exception" | "resource_not_found_exception", _) if reason.starts_with("pipeline ") => {
             "create the ingest pipeline, or correct the pipeline in the settings of the index"
         }
         (kind, status)
@@ -98,8 +117,20 @@ fn setting_of(result: &ItemResult, secrets: &[String]) -> Option<String> {
     Some(format!("the receiver answered {} for an event; {cure}", in_words(result, secrets)))
 }
 
-fn fate(result: &ItemResult, secrets: &[String]) -> Fate {
+/// Returns what became of the event with this id.
+fn fate(id: Option<&str>, result: &ItemResult, secrets: &[String]) -> Fate {
+    let is_renamed = result.id.is_some() && result.id.as_deref() != id;
     match result.status {
+        200 | 201 if result.failure_store == "used" => Fate::Dead(Refusal {
+            status: result.status,
+            reason:
+                "stored in the failure store of the data stream, because it was refused; its error.message says why"
+                    .to_owned(),
+        }),
+        409 if is_renamed => {
+            let why = "an ingest pipeline gave the event an id that another document has";
+            Fate::Dead(Refusal { status: 409, reason: format!("{}; {why}", in_words(result, secrets)) })
+        }
         // 409: a document with this id exists, so an earlier request has stored the event.
         200 | 201 | 409 => Fate::Delivered,
         status if is_temporary(status) => {

@@ -7,7 +7,7 @@ use super::HttpRequest;
 use super::reading::{Reading, Reply, no_receipt, of_status};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What to check where the collector refuses the credential.
 const CREDENTIAL: &str = "token, and that it is enabled in Splunk";
@@ -35,12 +35,13 @@ pub(super) fn request(url: &str, token: &SecretString, events: &[String], channe
     }
 }
 
-/// Returns the request that asks whether an acknowledgement has arrived.
-pub(super) fn ack_request(url: &str, token: &SecretString, channel: &str, ack_id: u64) -> HttpRequest {
+/// Returns the request that asks which of these requests are indexed.
+pub(super) fn ack_request(url: &str, token: &SecretString, channel: &str, ack_ids: &BTreeSet<u64>) -> HttpRequest {
+    let ids: Vec<String> = ack_ids.iter().map(u64::to_string).collect();
     HttpRequest {
         url: format!("{url}/services/collector/ack?channel={channel}"),
         headers: headers(token, channel),
-        body: format!("{{\"acks\":[{ack_id}]}}"),
+        body: format!("{{\"acks\":[{}]}}", ids.join(",")),
     }
 }
 
@@ -72,12 +73,13 @@ pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
     }
 }
 
-/// Returns whether the request is indexed. The error is the reading of a response that does not say so.
-pub(super) fn read_ack(reply: &Reply<'_>, ack_id: u64) -> Result<bool, Reading> {
+/// Returns which of the requests are indexed. The error is the reading of a response that does not say so.
+pub(super) fn read_ack(reply: &Reply<'_>, ack_ids: &BTreeSet<u64>) -> Result<BTreeSet<u64>, Reading> {
     if !reply.is_success() {
         return Err(of_status(reply, CREDENTIAL));
     }
     let found: Result<Acknowledgements, _> = serde_json::from_slice(reply.body);
     let found = found.map_err(|_| no_receipt(reply, "acknowledgement of a Splunk HTTP Event Collector"))?;
-    Ok(found.acks.get(&ack_id.to_string()).copied().unwrap_or(false))
+    let is_indexed = |id: &u64| found.acks.get(&id.to_string()).copied().unwrap_or(false);
+    Ok(ack_ids.iter().copied().filter(is_indexed).collect())
 }

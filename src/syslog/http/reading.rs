@@ -57,6 +57,8 @@ pub(super) enum Reading {
     TooLarge(Refusal),
     /// The data of at least one event is refused. Smaller requests show which one.
     BadData(Refusal),
+    /// As `BadData`, or the receiver refuses our signature: the text does not decide.
+    BadDataOrSignature(Refusal),
     /// Another attempt may succeed; the reason, and how long the receiver asks to wait.
     Later(String, Option<Duration>),
     /// No request can succeed before a setting is changed; the reason and the cure.

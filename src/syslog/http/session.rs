@@ -3,7 +3,8 @@
 //! `deliver` calls [`HttpSession::run`]. The ledger learns what became of the events in their order, so an event that must
 //! be sent again holds back only those behind it in its request.
 
-use super::group::{Group, Settled, Undecided};
+use super::acceptance::Acceptance;
+use super::group::{Group, Undecided};
 use super::reading::{Fate, Reading, Refusal, Reply};
 use super::{HttpDestination, HttpRequest, HttpTarget, RequestContext, hec};
 use crate::syslog::limit::SessionLimits;
@@ -12,49 +13,16 @@ use crate::syslog::spool::SpoolError;
 use crate::syslog::tls;
 use crate::wire::{PostClient, PostError, PostResponse, PostSettings};
 use chrono::Utc;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Largest number of failures in a row before the rest stays queued.
 const ATTEMPTS: u32 = 5;
-/// Number of requests whose events a receiver may refuse while it accepts none. Beyond it, a setting is wrong.
-const MAX_REFUSED: u32 = 20;
+/// Largest number of groups whose events are not decided. Each has at most 512 KiB.
+const MAX_UNDECIDED: usize = 16;
 /// Longest pause between two questions for an acknowledgement.
 const MAX_ACK_PAUSE: Duration = Duration::from_secs(5);
-
-/// What the sessions of one delivery have learned about whether the receiver accepts events.
-///
-/// A receiver that accepts none does not refuse the data, so no event is dead before it has accepted another one.
-#[derive(Debug, Default)]
-pub(in crate::syslog) struct Acceptance {
-    /// Whether the receiver accepted any event.
-    pub(in crate::syslog) has_accepted: bool,
-    /// Number of requests whose events were all refused, while none was accepted.
-    requests: u32,
-    /// Number of events that were refused, while none was accepted.
-    events: usize,
-    /// Answer to the last of them.
-    reason: String,
-}
-
-impl Acceptance {
-    /// Checks whether further refusals would say nothing new.
-    pub(in crate::syslog) fn is_hopeless(&self) -> bool {
-        !self.has_accepted && self.requests >= MAX_REFUSED
-    }
-
-    fn note(&mut self, events: usize, refusal: &Refusal) -> Result<(), DeliveryError> {
-        self.requests += 1;
-        self.events += events;
-        self.reason.clone_from(&refusal.reason);
-        if self.is_hopeless() { Err(self.error()) } else { Ok(()) }
-    }
-
-    fn error(&self) -> DeliveryError {
-        DeliveryError::RefusesAll { events: self.events, reason: self.reason.clone() }
-    }
-}
 
 /// A session that is about to start.
 pub(in crate::syslog) struct HttpSession<'a, I> {
@@ -74,8 +42,8 @@ pub(in crate::syslog) type Ledger<'l> = dyn FnMut(&[(&str, Option<&Refusal>)]) -
 impl<I: Iterator<Item = Result<String, SpoolError>>> HttpSession<'_, I> {
     /// Sends all events. `Ok` means that the receiver decided about every one of them.
     ///
-    /// [`DeliveryError::RefusesAll`] means that the receiver has accepted no event so far. The ledger knows nothing of
-    /// this session then.
+    /// [`DeliveryError::RefusesAll`] means that the receiver has accepted no event after it refused the rest. The ledger
+    /// does not know that rest.
     pub(in crate::syslog) fn run(
         self,
         acceptance: &mut Acceptance,
@@ -89,8 +57,14 @@ impl<I: Iterator<Item = Result<String, SpoolError>>> HttpSession<'_, I> {
         let client = client(self.destination, self.timing)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(DeliveryError::Send)?;
-        let mut exchange =
-            Exchange { destination: self.destination, client, limits: &limits, channel: channel(), acceptance };
+        let mut exchange = Exchange {
+            destination: self.destination,
+            client,
+            limits: &limits,
+            channel: channel(),
+            acceptance,
+            unconfirmed: BTreeSet::new(),
+        };
         let sent = runtime.block_on(exchange.send_all(self.events, ledger));
         // A name resolution blocks a thread that nothing interrupts.
         runtime.shutdown_background();
@@ -130,6 +104,8 @@ struct Exchange<'a> {
     limits: &'a SessionLimits<'a>,
     channel: String,
     acceptance: &'a mut Acceptance,
+    /// Numbers under which the receiver has yet to confirm requests (Splunk).
+    unconfirmed: BTreeSet<u64>,
 }
 
 impl Exchange<'_> {
@@ -140,10 +116,10 @@ impl Exchange<'_> {
     ) -> Result<(), DeliveryError> {
         let max_events = self.destination.max_events();
         let mut left_over = None;
-        // Groups of refused events, until the receiver accepts one.
-        let mut held_back = Vec::new();
+        // Groups that wait for an acknowledgement, or whose refusals are not final.
+        let mut held_back = VecDeque::new();
         loop {
-            let mut group = Group::default();
+            let mut group = Group::new(self.acceptance.is_asked_again());
             while let Some(event) = left_over.take().map(Ok).or_else(|| events.next()) {
                 left_over = group.add(event?, max_events);
                 if left_over.is_some() {
@@ -151,16 +127,22 @@ impl Exchange<'_> {
                 }
             }
             if group.is_empty() {
+                self.confirm(&mut held_back, ledger).await?;
                 return if held_back.is_empty() { Ok(()) } else { Err(self.acceptance.error()) };
             }
             let sent = self.send(&mut group).await;
-            held_back.push(group);
-            if self.acceptance.has_accepted {
-                for group in held_back.drain(..) {
-                    ledger(&settled(&group)).map_err(DeliveryError::Cursor)?;
-                }
+            if group.is_final() {
+                held_back.iter_mut().for_each(Group::make_final);
             }
-            sent?;
+            held_back.push_back(group);
+            record(&mut held_back, ledger)?;
+            // One wait is for many requests, because an acknowledgement can take as long as an indexer takes to write.
+            let confirmed = if sent.is_err() || held_back.len() >= MAX_UNDECIDED {
+                self.confirm(&mut held_back, ledger).await
+            } else {
+                Ok(())
+            };
+            sent.and(confirmed)?;
         }
     }
 
@@ -171,9 +153,14 @@ impl Exchange<'_> {
         while let Some(positions) = requests.pop_front() {
             self.limits.check_stop()?;
             let reading = self.exchange(&group.events_at(&positions)).await?;
+            // A refused signature can begin in the middle of a group, so only an acceptance after it counts.
+            let is_final = match reading {
+                Reading::BadDataOrSignature(_) => self.acceptance.is_asked_again(),
+                _ => group.is_final(),
+            };
             match (reading, positions.as_slice()) {
                 (Reading::Each(fates), _) => {
-                    self.note_acceptance(&fates)?;
+                    self.acceptance.note(&fates, is_final)?;
                     let Undecided { again, reason, stop } = group.note(&positions, fates);
                     if let Some(why) = stop {
                         return Err(DeliveryError::Http(why));
@@ -186,11 +173,14 @@ impl Exchange<'_> {
                         requests.push_front(again);
                     }
                 }
-                (Reading::TooLarge(refusal) | Reading::BadData(refusal), [alone]) => {
-                    self.note_acceptance(&[Fate::Dead(refusal.clone())])?;
-                    group.settle(*alone, Settled::Dead(refusal));
+                (
+                    Reading::TooLarge(refusal) | Reading::BadData(refusal) | Reading::BadDataOrSignature(refusal),
+                    [alone],
+                ) => {
+                    self.acceptance.note(&[Fate::Dead(refusal.clone())], is_final)?;
+                    group.refuse(*alone, refusal, is_final);
                 }
-                (Reading::TooLarge(_) | Reading::BadData(_), several) => {
+                (Reading::TooLarge(_) | Reading::BadData(_) | Reading::BadDataOrSignature(_), several) => {
                     let (first, second) = several.split_at(several.len() / 2);
                     requests.push_front(second.to_vec());
                     requests.push_front(first.to_vec());
@@ -199,9 +189,11 @@ impl Exchange<'_> {
                     self.back_off(&mut failures, why, asked).await?;
                     requests.push_front(positions);
                 }
-                (Reading::Pending(_), _) => {
-                    self.back_off(&mut failures, "the receiver confirmed nothing".to_owned(), None).await?;
-                    requests.push_front(positions);
+                (Reading::Pending(ack_id), _) => {
+                    failures = 0;
+                    self.expect(ack_id)?;
+                    self.acceptance.note(&[Fate::Delivered], is_final)?;
+                    group.note_pending(&positions, ack_id);
                 }
                 (Reading::Stop(why), _) => return Err(DeliveryError::Http(why)),
             }
@@ -209,61 +201,73 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Notes whether the receiver accepts events. Errors: it has refused enough of them and accepted none.
-    fn note_acceptance(&mut self, fates: &[Fate]) -> Result<(), DeliveryError> {
-        self.acceptance.has_accepted |= fates.contains(&Fate::Delivered);
-        let refusals: Vec<&Refusal> =
-            fates.iter().filter_map(|fate| if let Fate::Dead(refusal) = fate { Some(refusal) } else { None }).collect();
-        match refusals.last() {
-            Some(last) if !self.acceptance.has_accepted => self.acceptance.note(refusals.len(), last),
-            _ => Ok(()),
-        }
-    }
-
-    /// Sends one request, and waits for the acknowledgement where the receiver promises one.
+    /// Sends one request.
     async fn exchange(&self, queued: &[&str]) -> Result<Reading, DeliveryError> {
         let context = RequestContext { channel: &self.channel, now: Utc::now().timestamp() };
         let request = self.destination.request(queued, context);
         let request = request.map_err(|unreadable| DeliveryError::Http(unreadable.to_string()))?;
-        let reading = match self.post(request).await? {
+        Ok(match self.post(request).await? {
             Ok(response) => self.destination.read(&reply(&response, self.limits.timing), queued),
             Err(error) => of_error(error),
-        };
-        match reading {
-            Reading::Pending(ack_id) => self.confirmed(ack_id, queued.len()).await,
-            decided => Ok(decided),
-        }
+        })
     }
 
-    /// Asks until the indexers have acknowledged a request (Splunk).
-    async fn confirmed(&self, ack_id: u64, count: usize) -> Result<Reading, DeliveryError> {
-        let HttpTarget::SplunkHec { token, .. } = &self.destination.target else {
-            return Ok(Reading::Pending(ack_id));
-        };
+    /// Notes that an acknowledgement will arrive. Errors: it could be that of another request.
+    fn expect(&mut self, ack_id: u64) -> Result<(), DeliveryError> {
+        if self.unconfirmed.insert(ack_id) {
+            return Ok(());
+        }
+        // Neither of the two requests is proven.
+        self.unconfirmed.remove(&ack_id);
+        Err(DeliveryError::Http(format!(
+            "the receiver gave two requests the acknowledgement number {ack_id}; switch on sticky sessions in the load \
+             balancer in front of Splunk"
+        )))
+    }
+
+    /// Asks until the indexers have acknowledged every request (Splunk).
+    async fn confirm(&mut self, groups: &mut VecDeque<Group>, ledger: &mut Ledger<'_>) -> Result<(), DeliveryError> {
         let (limit, mut pause, mut failures) = (self.limits.timing.receipt, self.limits.timing.backoff, 0);
         let until = Instant::now() + limit;
-        while Instant::now() < until {
+        while !self.unconfirmed.is_empty() {
+            if Instant::now() >= until {
+                return Err(DeliveryError::NotAcknowledged(limit.as_secs()));
+            }
             self.pause(pause).await?;
             pause = (pause * 2).min(MAX_ACK_PAUSE);
-            let request = hec::ack_request(&self.destination.url, token, &self.channel, ack_id);
-            let answer = match self.post(request).await? {
-                Ok(response) => hec::read_ack(&reply(&response, self.limits.timing), ack_id),
-                Err(error) => Err(of_error(error)),
-            };
-            match answer {
-                Ok(true) => return Ok(Reading::all_delivered(count)),
-                Ok(false) => failures = 0,
-                Err(Reading::Later(why, asked)) => self.back_off(&mut failures, why, asked).await?,
-                Err(Reading::Stop(why)) => return Ok(Reading::Stop(why)),
-                // The answer is about the question, and not about the events.
-                Err(Reading::TooLarge(refusal) | Reading::BadData(refusal)) => {
-                    let cure = "look into the log of Splunk for the cause";
-                    return Ok(Reading::Stop(format!("the receiver answered {}; {cure}", refusal.reason)));
+            match self.acknowledged().await? {
+                Ok(acknowledged) => {
+                    failures = 0;
+                    self.unconfirmed.retain(|id| !acknowledged.contains(id));
+                    for group in groups.iter_mut() {
+                        group.confirm(&acknowledged);
+                    }
+                    record(groups, ledger)?;
                 }
-                Err(other) => return Ok(other),
+                Err(Reading::Later(why, asked)) => self.back_off(&mut failures, why, asked).await?,
+                Err(Reading::Stop(why)) => return Err(DeliveryError::Http(why)),
+                // The answer is about the question, and not about the events.
+                Err(Reading::TooLarge(refusal) | Reading::BadData(refusal) | Reading::BadDataOrSignature(refusal)) => {
+                    let cure = "look into the log of Splunk for the cause";
+                    return Err(DeliveryError::Http(format!("the receiver answered {}; {cure}", refusal.reason)));
+                }
+                // These are answers to events.
+                Err(Reading::Each(_) | Reading::Pending(_)) => {}
             }
         }
-        Err(DeliveryError::NotAcknowledged(limit.as_secs()))
+        Ok(())
+    }
+
+    /// Asks once which requests the indexers have acknowledged.
+    async fn acknowledged(&self) -> Result<Result<BTreeSet<u64>, Reading>, DeliveryError> {
+        let HttpTarget::SplunkHec { token, .. } = &self.destination.target else {
+            return Ok(Ok(self.unconfirmed.clone()));
+        };
+        let request = hec::ack_request(&self.destination.url, token, &self.channel, &self.unconfirmed);
+        Ok(match self.post(request).await? {
+            Ok(response) => hec::read_ack(&reply(&response, self.limits.timing), &self.unconfirmed),
+            Err(error) => Err(of_error(error)),
+        })
     }
 
     /// Sends a request. The outer error is the end of the session.
@@ -323,11 +327,16 @@ fn of_error(error: PostError) -> Reading {
     if error.is_temporary { Reading::Later(error.text, None) } else { Reading::Stop(error.text) }
 }
 
-/// Returns the decided events of a group, up to the first one that is not decided.
-fn settled(group: &Group) -> Vec<(&str, Option<&Refusal>)> {
-    let decided = group.settled_prefix().map(|(event, settled)| match settled {
-        Settled::Delivered => (event, None),
-        Settled::Dead(refusal) => (event, Some(refusal)),
-    });
-    decided.collect()
+/// Notes in the ledger what is decided, up to the first event that is not.
+fn record(groups: &mut VecDeque<Group>, ledger: &mut Ledger<'_>) -> Result<(), DeliveryError> {
+    while let Some(group) = groups.front_mut() {
+        let decided = group.take_decided();
+        let decided: Vec<_> = decided.iter().map(|(event, refusal)| (event.as_str(), refusal.as_ref())).collect();
+        ledger(&decided).map_err(DeliveryError::Cursor)?;
+        if !group.is_empty() {
+            break;
+        }
+        groups.pop_front();
+    }
+    Ok(())
 }

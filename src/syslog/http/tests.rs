@@ -9,7 +9,8 @@ mod signing;
 mod tls;
 mod webhook;
 
-use super::session::{Acceptance, HttpSession};
+use super::acceptance::Acceptance;
+use super::session::HttpSession;
 use super::{HttpDestination, HttpTarget, Refusal, SigningKey};
 use crate::syslog::Send;
 use crate::syslog::session::{DeliveryError, Timing};

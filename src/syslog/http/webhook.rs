@@ -26,7 +26,7 @@ pub(super) fn read(reply: &Reply<'_>, count: usize) -> Reading {
     match reply.status {
         200..=299 => Reading::all_delivered(count),
         // Not a stop: the text may quote an event, and then the receiver accepts the others.
-        400 if names_the_signature(reply.body) => Reading::BadData(Refusal {
+        400 if names_the_signature(reply.body) => Reading::BadDataOrSignature(Refusal {
             status: reply.status,
             reason: format!(
                 "{}; compare signing_key with the secret of the receiver, synchronise the clocks (NTP), and check that no \

@@ -151,7 +151,7 @@ fn refused_event_waits_while_the_receiver_accepts_no_other() {
     served.join().unwrap();
     assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 1, 0));
     let error = delivered.error.unwrap();
-    assert!(error.contains("accepted no event and refused 1 (422: reason); check url"), "{error}");
+    assert!(error.contains("accepted no event after it refused 1 (422: reason); check url"), "{error}");
     assert!(!folder.path().join("spool/dead").exists());
 }
 
@@ -166,6 +166,32 @@ fn refused_event_of_a_night_is_dead_as_soon_as_the_receiver_accepts_one_of_a_lat
     assert_eq!((delivered.delivered, delivered.waiting, delivered.dead, delivered.error), (1, 0, 2, None));
     let bodies = ["[{\"n\":\"bad\"}]", "[{\"n\":\"bad 2\"}]", "[{\"n\":3}]"];
     assert_eq!(served.join().unwrap(), [bodies[0], bodies[1], bodies[2], bodies[0], bodies[1]]);
+    assert!(spool.pending().unwrap().batches.is_empty());
+}
+
+#[test]
+fn nights_that_are_refused_after_an_accepted_one_stay_queued() {
+    let (destination, served) = receiver(3);
+    let (folder, spool) = queued(&destination, &["{\"n\":1}"]);
+    queue(&spool, "20261124T020000Z-7f3a", &destination, &["{\"n\":\"bad\"}"]);
+    queue(&spool, "20261125T020000Z-7f3a", &destination, &["{\"n\":\"bad 2\"}"]);
+    let delivered = drain(&spool, &destination);
+    served.join().unwrap();
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (1, 2, 0));
+    assert!(delivered.error.unwrap().contains("refused 2 ("));
+    assert!(!folder.path().join("spool/dead").exists());
+}
+
+#[test]
+fn refused_end_of_a_night_is_asked_again_alone_after_a_later_night_is_accepted() {
+    let mut frames: Vec<String> = (0..100).map(|n| format!("{{\"n\":{n}}}")).collect();
+    frames.push("{\"n\":\"bad\"}".to_owned());
+    let (destination, served) = receiver(4);
+    let (_folder, spool) = queued(&destination, &frames.iter().map(String::as_str).collect::<Vec<_>>());
+    queue(&spool, "20261124T020000Z-7f3a", &destination, &["{\"n\":101}"]);
+    let delivered = drain(&spool, &destination);
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead, delivered.error), (101, 0, 1, None));
+    assert_eq!(served.join().unwrap()[1..], ["[{\"n\":\"bad\"}]", "[{\"n\":101}]", "[{\"n\":\"bad\"}]"]);
     assert!(spool.pending().unwrap().batches.is_empty());
 }
 

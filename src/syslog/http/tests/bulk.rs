@@ -155,6 +155,7 @@ fn setting_that_the_reason_of_an_event_names_gives_no_event_up() {
             "raise the limit",
         ),
         (400, "illegal_argument_exception", "pipeline with id [p] does not exist", "create the ingest pipeline"),
+        (404, "resource_not_found_exception", "pipeline [p] is missing", "create the ingest pipeline"),
         (400, "security_exception", "no", "the API key in token"),
         (400, "authorization_exception", "no", "the API key in token"),
     ] {
@@ -199,4 +200,76 @@ fn reason_of_a_document_that_echoes_the_token_is_masked() {
     let outcome = deliver(&to(server.url(), bulk_target()), events(2));
     let [(_, refusal)] = outcome.dead.try_into().unwrap();
     assert_eq!(refusal.reason, "400: x_exception: key *** is odd");
+}
+
+/// Returns the answer with these results of two events.
+fn answering(first: &Value, second: &Value) -> Server {
+    let answer = json!({"errors": false, "items": [{"create": first}, {"create": second}]}).to_string();
+    Server::start(move |_| json(200, &answer))
+}
+
+#[test]
+fn document_in_the_failure_store_is_a_dead_letter_and_not_delivered() {
+    let stored = json!({"_index": ".ds-logs-x-1", "_id": "id0", "status": 201});
+    let refused =
+        json!({"_index": ".fs-logs-x-2", "_id": "lEu8jZYB_ZAKuDfZNouU", "failure_store": "used", "status": 201});
+    let server = answering(&stored, &refused);
+    let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    assert_eq!(server.received().len(), 1);
+    let [(event, refusal)] = outcome.dead.try_into().unwrap();
+    assert_eq!((event, refusal.status), (events(2)[1].clone(), 201));
+    assert!(refusal.reason.contains("stored in the failure store of the data stream, because it was refused"));
+}
+
+#[test]
+fn failure_store_that_takes_every_document_gives_no_event_up() {
+    let refused = json!({"_id": "lEu8jZYB_ZAKuDfZNouU", "failure_store": "used", "status": 201});
+    let server = answering(&refused, &refused);
+    let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+    assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 2, .. })), "{outcome:?}");
+    assert_eq!((outcome.decided, outcome.dead.len()), (0, 0));
+}
+
+#[test]
+fn failure_store_that_was_not_used_leaves_the_decision_to_the_status() {
+    for state in ["not_enabled", "failed", "not_applicable_or_unknown"] {
+        let stored = json!({"_id": "id0", "failure_store": state, "status": 201});
+        let error = json!({"type": "document_parsing_exception", "reason": "bad"});
+        let refused = json!({"_id": "id1", "failure_store": state, "status": 400, "error": error});
+        let server = answering(&stored, &refused);
+        let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+        assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+        assert_eq!(outcome.dead[0].1.reason, "400: document_parsing_exception: bad");
+    }
+}
+
+#[test]
+fn id_that_an_ingest_pipeline_sets_does_not_hold_an_event_back() {
+    let server = answering(&json!({"_id": "p0", "status": 201}), &json!({"_id": "p1", "status": 201}));
+    let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    assert_eq!((outcome.dead.len(), server.received().len()), (0, 1));
+}
+
+#[test]
+fn event_that_an_ingest_pipeline_gives_the_id_of_another_document_is_kept() {
+    let server = answering(&json!({"_id": "p", "status": 201}), &json!({"_id": "p", "status": 409}));
+    let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    let [(event, refusal)] = outcome.dead.try_into().unwrap();
+    assert_eq!((event, refusal.status), (events(2)[1].clone(), 409));
+    assert!(refusal.reason.contains("an ingest pipeline gave the event an id"), "{}", refusal.reason);
+}
+
+#[test]
+fn reason_that_quotes_words_of_an_event_does_not_hold_it_back() {
+    let quoted = "preview of field's value: 'pipeline with id [p] does not exist, security, authorization, blocked'";
+    for kind in ["document_parsing_exception", "mapper_parsing_exception", "illegal_argument_exception"] {
+        let refused = json!({"_id": "id0", "status": 400, "error": {"type": kind, "reason": quoted}});
+        let server = answering(&refused, &json!({"_id": "id1", "status": 201}));
+        let outcome = deliver(&to(server.url(), bulk_target()), events(2));
+        assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+        assert_eq!(outcome.dead[0].0, events(1)[0]);
+    }
 }

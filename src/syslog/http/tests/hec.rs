@@ -7,7 +7,8 @@ use crate::syslog::session::DeliveryError;
 use crate::syslog::tests::sessions::timing;
 use crate::syslog::tests::{finding, message_of, sender};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SUCCESS: &str = "{\"text\":\"Success\",\"code\":0}";
@@ -147,6 +148,87 @@ fn acknowledgement_of_another_form_is_none() {
     let server = acknowledging(|_| "yes");
     let outcome = deliver(&to(server.url(), hec_target()), events(1));
     assert!(outcome.error().contains("no acknowledgement"), "{outcome:?}");
+}
+
+/// Answers each request with a number of its own, from 0. Answers each question, counted from 1, by whether a number is
+/// indexed.
+fn numbering(mut is_indexed: impl FnMut(usize, u64) -> bool + Send + 'static) -> Server {
+    let (mut next, mut asked) = (0, 0);
+    Server::start(move |request: &Received| {
+        if request.path == "/services/collector/event" {
+            next += 1;
+            return json(200, &json!({"text": "Success", "code": 0, "ackId": next - 1}).to_string());
+        }
+        asked += 1;
+        let question: Value = serde_json::from_str(&request.body).unwrap();
+        let ids = question["acks"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap());
+        let acks: BTreeMap<String, bool> = ids.map(|id| (id.to_string(), is_indexed(asked, id))).collect();
+        json(200, &json!({"acks": acks}).to_string())
+    })
+}
+
+/// Returns the bodies of the questions for acknowledgements, and the number of other requests.
+fn questions(server: &Server) -> (Vec<String>, usize) {
+    let (asked, sent): (Vec<Received>, Vec<Received>) =
+        server.received().into_iter().partition(|request| request.path.starts_with("/services/collector/ack"));
+    (asked.into_iter().map(|request| request.body).collect(), sent.len())
+}
+
+#[test]
+fn number_of_questions_does_not_grow_with_the_number_of_requests() {
+    for requests in [1, 10] {
+        let server = numbering(|asked, _| asked >= 3);
+        let outcome = deliver(&to(server.url(), hec_target()), events(requests * 500));
+        assert!(outcome.result.is_ok() && outcome.decided == requests * 500, "{outcome:?}");
+        let (asked, sent) = questions(&server);
+        assert_eq!((asked.len(), sent), (3, requests));
+    }
+}
+
+#[test]
+fn at_most_sixteen_requests_wait_for_their_acknowledgement() {
+    let server = numbering(|_, _| true);
+    let outcome = deliver(&to(server.url(), hec_target()), events(20_000));
+    assert!(outcome.result.is_ok() && outcome.decided == 20_000, "{outcome:?}");
+    let (asked, sent) = questions(&server);
+    let expected = [0..16, 16..32, 32..40].map(|ids| json!({"acks": ids.collect::<Vec<u64>>()}).to_string());
+    assert_eq!((asked.as_slice(), sent), (expected.as_slice(), 40));
+}
+
+#[test]
+fn missing_acknowledgement_leaves_its_events_and_those_after_it_queued() {
+    let server = numbering(|_, id| id != 1);
+    let outcome = deliver(&to(server.url(), hec_target()), events(1_400));
+    assert!(matches!(outcome.result, Err(DeliveryError::NotAcknowledged(_))), "{outcome:?}");
+    assert_eq!(outcome.decided, 500);
+    let (asked, sent) = questions(&server);
+    assert_eq!((asked[0].as_str(), asked[1].as_str(), sent), ("{\"acks\":[0,1,2]}", "{\"acks\":[1]}", 3));
+}
+
+#[test]
+fn requests_before_one_that_fails_are_still_confirmed() {
+    let mut requests = 0;
+    let server = Server::start(move |request: &Received| match request.path.as_str() {
+        "/services/collector/event" => {
+            requests += 1;
+            if requests == 3 {
+                return json(403, "{\"text\":\"Token disabled\",\"code\":1}");
+            }
+            json(200, &json!({"text": "Success", "code": 0, "ackId": requests}).to_string())
+        }
+        _ => json(200, "{\"acks\":{\"1\":true,\"2\":true}}"),
+    });
+    let outcome = deliver(&to(server.url(), hec_target()), events(1_400));
+    assert!(outcome.error().contains("enable the token"), "{outcome:?}");
+    assert_eq!(outcome.decided, 1_000);
+}
+
+#[test]
+fn number_that_two_requests_share_proves_neither() {
+    let server = acknowledging(|_| "{\"acks\":{\"7\":true}}");
+    let outcome = deliver(&to(server.url(), hec_target()), events(600));
+    assert!(outcome.error().contains("sticky sessions"), "{outcome:?}");
+    assert_eq!(outcome.decided, 0);
 }
 
 #[test]

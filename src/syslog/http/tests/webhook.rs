@@ -70,7 +70,7 @@ fn receiver_that_refuses_everything_does_not_refuse_the_data() {
     let outcome = deliver(&to(server.url(), webhook_target()), events(90));
     assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 20, .. })), "{outcome:?}");
     assert_eq!((outcome.decided, outcome.dead.len()), (0, 0));
-    assert!(outcome.error().contains("no event was given up"), "{}", outcome.error());
+    assert!(outcome.error().contains("none of them was given up"), "{}", outcome.error());
 }
 
 #[test]
@@ -99,4 +99,57 @@ fn event_whose_refusal_sounds_like_one_of_the_signature_does_not_stop_the_others
     let outcome = deliver(&to(server.url(), webhook_target()), events(9));
     assert!(outcome.result.is_ok() && outcome.decided == 9, "{outcome:?}");
     assert_eq!(outcome.dead.len(), 1, "{outcome:?}");
+}
+
+#[test]
+fn receiver_that_refuses_everything_after_its_first_request_gives_no_event_up() {
+    for refusal in ["No matching signature found", "bad request"] {
+        let mut requests = 0;
+        let server = Server::start(move |_| {
+            requests += 1;
+            if requests == 1 { json(200, "") } else { json(400, refusal) }
+        });
+        let outcome = deliver(&to(server.url(), webhook_target()), events(300));
+        assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 20, .. })), "{outcome:?}");
+        assert_eq!((outcome.decided, outcome.dead.len()), (100, 0), "{refusal}");
+    }
+}
+
+#[test]
+fn refusal_that_sounds_like_one_of_the_signature_is_final_only_after_a_later_acceptance() {
+    let refused = |request: &Received| {
+        if numbers(request).contains(&99) { json(400, "no such user: e-signature-svc") } else { json(204, "") }
+    };
+    let server = Server::start(refused);
+    let outcome = deliver(&to(server.url(), webhook_target()), events(100));
+    assert!(matches!(outcome.result, Err(DeliveryError::RefusesAll { events: 1, .. })), "{outcome:?}");
+    assert_eq!((outcome.decided, outcome.dead.len()), (99, 0));
+    let outcome = deliver(&to(server.url(), webhook_target()), events(101));
+    assert!(outcome.result.is_ok() && outcome.decided == 101, "{outcome:?}");
+    assert_eq!(outcome.dead[0].0, events(100)[99]);
+}
+
+#[test]
+fn refused_requests_are_counted_since_the_last_acceptance() {
+    let server =
+        Server::start(
+            |request| if numbers(request).iter().any(|n| n % 100 < 15) { json(422, "") } else { json(200, "") },
+        );
+    let outcome = deliver(&to(server.url(), webhook_target()), events(300));
+    assert!(outcome.result.is_ok() && outcome.decided == 300, "{outcome:?}");
+    assert_eq!(outcome.dead.len(), 45);
+}
+
+#[test]
+fn refused_group_is_recorded_before_the_accepted_one_that_makes_it_final() {
+    let server = Server::start(|request| {
+        if numbers(request).iter().any(|n| (100..110).contains(n)) { json(422, "") } else { json(200, "") }
+    });
+    let mut sent = events(110);
+    // A group of its own: the next event does not fit into it.
+    sent.push(super::event_with(110, &format!("{{\"n\":110,\"x\":\"{}\"}}", "x".repeat(520_000))));
+    let outcome = deliver(&to(server.url(), webhook_target()), sent);
+    assert!(outcome.result.is_ok() && outcome.decided == 111, "{outcome:?}");
+    let dead: Vec<&String> = outcome.dead.iter().map(|(event, _)| event).collect();
+    assert_eq!(dead, events(110)[100..].iter().collect::<Vec<_>>());
 }
