@@ -284,10 +284,13 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let over_syslog = syslog::read(root.sections("syslog", "url"), context).into_iter().map(Destination::Syslog);
     let over_http = http::read(root.sections("http", "url"), context).into_iter().map(Destination::Http);
     let destinations: Vec<Destination> = over_syslog.chain(over_http).collect();
-    let urls = sources.iter().map(|source| source.client.url.as_str()).chain(destinations.iter().map(Destination::url));
-    if context.reads_secrets && urls.into_iter().any(|url| url.starts_with("https:")) {
-        let problem = proxy::problem(context).map(|text| ConfigProblem::of("", text));
-        problem.into_iter().for_each(|problem| root.collected().problem(problem));
+    let mut urls =
+        sources.iter().map(|source| source.client.url.as_str()).chain(destinations.iter().map(Destination::url));
+    if context.reads_secrets
+        && urls.any(|url| url.starts_with("https:"))
+        && let Some(text) = proxy::problem(context)
+    {
+        root.collected().problem(ConfigProblem::of("", text));
     }
     root.reject_unknown_keys();
     let written =

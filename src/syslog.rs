@@ -216,11 +216,40 @@ pub enum Payload {
     /// JSON with the field names of the Elastic Common Schema.
     Ecs,
     /// JSON of the Open Cybersecurity Schema Framework.
-    Ocsf(OcsfFinding),
+    Ocsf(Ocsf),
     /// Common Event Format of ArcSight, version 0.
     Cef,
     /// Log Event Extended Format of QRadar, version 2.0.
     Leef,
+}
+
+/// Settings of the payload `ocsf`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ocsf {
+    /// Class of findings.
+    pub finding: OcsfFinding,
+    /// Version of the schema.
+    pub version: OcsfVersion,
+}
+
+impl Ocsf {
+    /// The defaults: those of the newest version.
+    pub const DEFAULT: Self = Self { finding: OcsfFinding::IamAnalysis, version: OcsfVersion::V1_8 };
+}
+
+/// Version of the schema of OCSF (`syslog.ocsf_version`). Older ones lack fields that the events need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OcsfVersion {
+    /// 1.4.0: the first one in which a group can be added or removed without a user.
+    V1_4,
+    /// 1.5.0.
+    V1_5,
+    /// 1.6.0: adds the IAM Analysis Finding, the type of service accounts and `metadata.is_truncated`.
+    V1_6,
+    /// 1.7.0.
+    V1_7,
+    /// 1.8.0.
+    V1_8,
 }
 
 /// Class of findings in OCSF (`syslog.ocsf_finding`).

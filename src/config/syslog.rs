@@ -9,20 +9,20 @@ use super::reference::ReferenceContext;
 use super::section::Section;
 use super::similar::not_one_of;
 use crate::report::thousands;
-use crate::syslog::{Destination, Framing, OcsfFinding, Payload, Proof, Protocol, Send, SyslogDestination, Transport};
+use crate::syslog::{
+    Destination, Framing, Ocsf, OcsfFinding, OcsfVersion, Payload, Proof, Protocol, Send, SyslogDestination, Transport,
+};
 use serde_json::json;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 const PROTOCOLS: [(&str, Protocol); 2] = [("rfc5424", Protocol::Rfc5424), ("rfc3164", Protocol::Rfc3164)];
-const PAYLOADS: [(&str, Payload); 4] = [
-    ("ecs", Payload::Ecs),
-    ("ocsf", Payload::Ocsf(OcsfFinding::IamAnalysis)),
-    ("cef", Payload::Cef),
-    ("leef", Payload::Leef),
-];
+const PAYLOADS: [(&str, Payload); 4] =
+    [("ecs", Payload::Ecs), ("ocsf", Payload::Ocsf(Ocsf::DEFAULT)), ("cef", Payload::Cef), ("leef", Payload::Leef)];
 const OCSF_FINDINGS: [(&str, OcsfFinding); 2] =
     [("iam-analysis", OcsfFinding::IamAnalysis), ("detection", OcsfFinding::Detection)];
+const OCSF_VERSIONS: [OcsfVersion; 5] =
+    [OcsfVersion::V1_8, OcsfVersion::V1_7, OcsfVersion::V1_6, OcsfVersion::V1_5, OcsfVersion::V1_4];
 const FRAMINGS: [(&str, Framing); 2] = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
 
 const PROOFS: [(&str, Proof); 3] =
@@ -60,7 +60,7 @@ const PROFILES: [Profile; 11] = [
         ..profile("sentinel-cef", Protocol::Rfc5424, Framing::OctetCounting)
     },
     Profile {
-        payload: Payload::Ocsf(OcsfFinding::IamAnalysis),
+        payload: Payload::Ocsf(Ocsf::DEFAULT),
         ..profile("ocsf-lake", Protocol::Rfc5424, Framing::OctetCounting)
     },
     Profile { payload: Payload::Leef, ..profile("qradar-leef", Protocol::Rfc3164, Framing::Newline) },
@@ -119,7 +119,11 @@ pub fn destination_in_words(destination: &Destination) -> String {
     let mut words = vec![
         format!("protocol {}", word(&PROTOCOLS, to.protocol)),
         match to.payload {
-            Payload::Ocsf(finding) => format!("payload ocsf, ocsf_finding {}", word(&OCSF_FINDINGS, finding)),
+            Payload::Ocsf(Ocsf { finding, version }) => format!(
+                "payload ocsf, ocsf_finding {}, ocsf_version {}",
+                word(&OCSF_FINDINGS, finding),
+                version.as_str()
+            ),
             payload => format!("payload {}", word(&PAYLOADS, payload)),
         },
         format!("facility {}", word(&FACILITIES, to.facility)),
@@ -205,15 +209,30 @@ fn by_profile<T: Copy + PartialEq>(section: &Section<'_>, key: &'static str, wor
     written.unwrap_or(default)
 }
 
-/// Reads `payload`, and `ocsf_finding`, which belongs to one of them.
+/// Reads `payload`, and `ocsf_finding` and `ocsf_version`, which belong to one of them.
 fn payload(section: &Section<'_>, profile: &Profile) -> Payload {
     let payload = by_profile(section, "payload", &PAYLOADS, profile.payload);
     let is_ocsf = matches!(payload, Payload::Ocsf(_));
     let finding = section.one_of("ocsf_finding", &OCSF_FINDINGS, is_ocsf.then_some("iam-analysis"));
-    if section.has("ocsf_finding") && !is_ocsf {
-        section.problem("ocsf_finding", "is a key of payload = \"ocsf\"; write that, or remove the key");
+    let versions = OCSF_VERSIONS.map(|version| (version.as_str(), version));
+    let version = section.one_of("ocsf_version", &versions, is_ocsf.then_some(Ocsf::DEFAULT.version.as_str()));
+    for key in ["ocsf_finding", "ocsf_version"] {
+        if section.has(key) && !is_ocsf {
+            section.problem(key, "is a key of payload = \"ocsf\"; write that, or remove the key");
+        }
     }
-    finding.filter(|_| is_ocsf).map_or(payload, Payload::Ocsf)
+    let (Some(finding), Some(version), true) = (finding, version, is_ocsf) else { return payload };
+    if finding == OcsfFinding::IamAnalysis && !version.has_additions_of_1_6() {
+        section.problem(
+            "ocsf_version",
+            format!(
+                "{} has no IAM Analysis Finding, which exists since 1.6.0; write ocsf_finding = \"detection\", or a later \
+                 version",
+                version.as_str()
+            ),
+        );
+    }
+    Payload::Ocsf(Ocsf { finding, version })
 }
 
 /// Reads `enterprise_number`, a number of the IANA registry. Only RFC 5424 has the structured data that contains it.

@@ -239,6 +239,12 @@ fn value_of_a_later_version_is_refused_with_a_supported_one() {
     assert!(problem(&syslog("payload = \"xml\""), "syslog[tls://s].payload").contains("ecs"));
     let of_another = "payload = \"cef\"\nocsf_finding = \"detection\"";
     assert!(problem(&syslog(of_another), "syslog[tls://s].ocsf_finding").contains("ocsf"));
+    let version = |lines: &str| problem(&syslog(lines), "syslog[tls://s].ocsf_version");
+    assert!(version("payload = \"cef\"\nocsf_version = \"1.7.0\"").contains("payload = \"ocsf\""));
+    assert!(version("payload = \"ocsf\"\nocsf_version = \"1.3.0\"").contains("1.4.0"));
+    assert!(version("payload = \"ocsf\"\nocsf_version = \"1.5.0\"").contains("ocsf_finding = \"detection\""));
+    let older = syslog("payload = \"ocsf\"\nocsf_version = \"1.5.0\"\nocsf_finding = \"detection\"");
+    assert!(load(&older).is_ok());
 }
 
 #[test]
@@ -371,7 +377,7 @@ fn settings_in_force_of_a_destination_are_those_of_its_profile_and_of_the_keys_t
         ),
         (
             "url = \"udp://s\"\nprofile = \"ocsf-lake\"\nsend = \"all\"\nenterprise_number = 99999",
-            "protocol rfc5424, payload ocsf, ocsf_finding iam-analysis, facility audit, send \"all\", \
+            "protocol rfc5424, payload ocsf, ocsf_finding iam-analysis, ocsf_version 1.8.0, facility audit, send \"all\", \
              events_per_second 500, enterprise_number 99999, at most 1,180 octets an event",
         ),
         (

@@ -17,7 +17,7 @@ pub(super) trait Body {
 pub(super) fn of(payload: Payload, message: &Message<'_>) -> Box<dyn Body> {
     match payload {
         Payload::Ecs => Box::new(ecs::body(message)),
-        Payload::Ocsf(finding) => Box::new(ocsf::body(message, finding)),
+        Payload::Ocsf(settings) => Box::new(ocsf::body(message, settings)),
         Payload::Cef => Box::new(cef::body(message)),
         Payload::Leef => Box::new(leef::body(message)),
     }

@@ -4,7 +4,7 @@
 //! for QRadar are generated from it. A finding has the code `finding.` and the id of its rule; the title and the severity
 //! of each rule are in the catalogue of rules.
 
-use super::OcsfFinding;
+use super::{OcsfFinding, OcsfVersion};
 use crate::lifecycle::Occasion;
 use crate::model::{ChangeKind, Severity};
 
@@ -72,6 +72,25 @@ impl OcsfFinding {
             Self::IamAnalysis => 2008,
             Self::Detection => 2004,
         }
+    }
+}
+
+impl OcsfVersion {
+    /// Returns the number, as in `metadata.version`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_4 => "1.4.0",
+            Self::V1_5 => "1.5.0",
+            Self::V1_6 => "1.6.0",
+            Self::V1_7 => "1.7.0",
+            Self::V1_8 => "1.8.0",
+        }
+    }
+
+    /// Checks whether the version has what 1.6.0 added: the IAM Analysis Finding, the type of service accounts and
+    /// `metadata.is_truncated`.
+    pub fn has_additions_of_1_6(self) -> bool {
+        self >= Self::V1_6
     }
 }
 

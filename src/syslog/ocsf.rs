@@ -1,10 +1,9 @@
-//! The JSON body of events in the Open Cybersecurity Schema Framework (OCSF) 1.8.0. Pure.
+//! The JSON body of events in the Open Cybersecurity Schema Framework (OCSF), 1.4.0 to 1.8.0. Pure.
 //!
 //! A finding is an IAM Analysis Finding (2008), or for older consumers a Detection Finding (2004). A change is an Account
 //! Change (3001), an Entity Management (3004) or a Group Management (3006) event. A run is a Scan Activity (6007).
 //! `unmapped.btrollcall` has the fields of our own that the JSON of `ecs` has too.
 
-use super::OcsfFinding;
 use super::codes::finding_activity;
 use super::ecs;
 use super::facts::{Completed, FindingFacts};
@@ -12,18 +11,24 @@ use super::flat::{PRODUCT, VENDOR, last_login};
 use super::json::{JsonBody, JsonShape, Path};
 use super::message::{About, Message};
 use super::summary;
+use super::{Ocsf, OcsfFinding, OcsfVersion};
 use crate::model::{
     AccountStanding, Change, Contact, FindingStatus, Instant, Severity, Subject, SubjectKind, UserKind,
 };
 use serde_json::{Map, Value, json};
 
-/// Activity that the schema has no number for.
+/// Activity or type that the schema has no number for.
 const OTHER: u64 = 99;
-/// Version of the schema.
-const VERSION: &str = "1.8.0";
+/// Type of service accounts, since 1.6.0.
+const SERVICE: u64 = 4;
 
 /// What a body that is too long loses.
-static SHAPE: JsonShape = JsonShape {
+static SHAPE: JsonShape = CURRENT_SHAPE;
+
+/// The same for versions without `metadata.is_truncated`.
+static OLDER_SHAPE: JsonShape = JsonShape { truncated: &["unmapped", "btrollcall", "truncated"], ..CURRENT_SHAPE };
+
+const CURRENT_SHAPE: JsonShape = JsonShape {
     optional: &OPTIONAL_FIELDS,
     sources: &["unmapped", "btrollcall", "run", "sources"],
     values: &[&["unmapped", "btrollcall", "change", "before"], &["unmapped", "btrollcall", "change", "after"]],
@@ -100,15 +105,16 @@ const OPTIONAL_FIELDS: [Path; 29] = [
 ];
 
 /// Returns the body of an event.
-pub(super) fn body(message: &Message<'_>, finding: OcsfFinding) -> JsonBody {
-    let fields = fields(message, finding);
+pub(super) fn body(message: &Message<'_>, ocsf: Ocsf) -> JsonBody {
+    let fields = fields(message, ocsf);
     let names_its_subject = ["user", "group", "entity", "resources"].iter().any(|key| fields.contains_key(*key));
-    JsonBody::new(fields, &SHAPE, names_its_subject.then_some(&["message"]))
+    let shape = if ocsf.version.has_additions_of_1_6() { &SHAPE } else { &OLDER_SHAPE };
+    JsonBody::new(fields, shape, names_its_subject.then_some(&["message"]))
 }
 
 /// Returns the fields of an event.
-pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String, Value> {
-    let (class, activity) = class(message, finding);
+pub(super) fn fields(message: &Message<'_>, ocsf: Ocsf) -> Map<String, Value> {
+    let (class, activity) = class(message, ocsf.finding);
     let mut own_fields = ecs::fields(message).remove("btrollcall").unwrap_or_default();
     if let Some(email) = refused_email(message) {
         own_fields["account"]["email"] = json!(email);
@@ -121,7 +127,7 @@ pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String,
         "severity_id": severity(message.severity),
         "time": millis(message.facts.now),
         "message": summary::line(message),
-        "metadata": metadata(message),
+        "metadata": metadata(message, ocsf.version),
         "unmapped": { "btrollcall": own_fields },
     }));
     // The number for other activities needs a name.
@@ -132,8 +138,8 @@ pub(super) fn fields(message: &Message<'_>, finding: OcsfFinding) -> Map<String,
         fields.insert("status_detail".to_owned(), json!(reason));
     }
     let details = match message.about {
-        About::Change(change) => of_change(message, change, class),
-        About::Finding(sent) => of_finding(sent, finding),
+        About::Change(change) => of_change(message, change, class, ocsf.version),
+        About::Finding(sent) => of_finding(sent, ocsf),
         About::Completed(completed, _) => of_completed(message, completed),
         About::Failed(_) | About::Suspect(_) | About::Test => json!({ "scan": scan(message) }),
     };
@@ -167,9 +173,9 @@ fn millis(at: Instant) -> i64 {
     at.timestamp_millis()
 }
 
-fn metadata(message: &Message<'_>) -> Value {
+fn metadata(message: &Message<'_>, version: OcsfVersion) -> Value {
     let mut metadata = json!({
-        "version": VERSION,
+        "version": version.as_str(),
         "product": { "name": PRODUCT, "vendor_name": VENDOR, "version": env!("CARGO_PKG_VERSION") },
         "uid": message.id,
         "correlation_uid": message.facts.run_id,
@@ -181,14 +187,14 @@ fn metadata(message: &Message<'_>) -> Value {
     metadata
 }
 
-fn of_change(message: &Message<'_>, change: &Change, class: u64) -> Value {
+fn of_change(message: &Message<'_>, change: &Change, class: u64, version: OcsfVersion) -> Value {
     let subject = &change.subject;
     let mut details = json!({ "end_time": millis(message.facts.started_at) });
     if let Some(start) = message.facts.previous_started_at {
         details["start_time"] = json!(millis(start));
     }
     let account = change.account.as_deref();
-    let user = || user(subject, account.map(|account| &account.contact), account);
+    let user = || user(subject, account.map(|account| &account.contact), account, version);
     let of_subject = || group(&subject.id, subject.name.as_deref());
     let is_of_account = subject.kind == SubjectKind::User;
     match (class, &change.group) {
@@ -208,7 +214,8 @@ fn of_change(message: &Message<'_>, change: &Change, class: u64) -> Value {
     details
 }
 
-fn of_finding(sent: &FindingFacts<'_>, class: OcsfFinding) -> Value {
+fn of_finding(sent: &FindingFacts<'_>, ocsf: Ocsf) -> Value {
+    let class = ocsf.finding;
     let finding = sent.finding;
     let (rule, source) = (finding.rule.as_str(), finding.source.as_str());
     let mut details = json!({
@@ -227,7 +234,7 @@ fn of_finding(sent: &FindingFacts<'_>, class: OcsfFinding) -> Value {
     match (class, subject.kind) {
         (OcsfFinding::IamAnalysis, SubjectKind::User) => {
             let account = sent.account.as_ref();
-            details["user"] = user(subject, Some(contact(sent)), account);
+            details["user"] = user(subject, Some(contact(sent)), account, ocsf.version);
             let evidence: Value = serde_json::from_str(&finding.evidence()).unwrap_or_default();
             if let Some(at) = last_login(&evidence) {
                 details["identity_activity_metrics"] = json!({ "last_authentication_time": millis(at) });
@@ -291,8 +298,18 @@ fn group(id: &str, name: Option<&str>) -> Value {
     group
 }
 
-fn user(subject: &Subject, contact: Option<&Contact>, account: Option<&AccountStanding>) -> Value {
-    let mut user = json!({ "uid": subject.id, "name": summary::name(subject), "type_id": user_type(account) });
+fn user(
+    subject: &Subject,
+    contact: Option<&Contact>,
+    account: Option<&AccountStanding>,
+    version: OcsfVersion,
+) -> Value {
+    let kind = user_type(account);
+    let mut user = json!({ "uid": subject.id, "name": summary::name(subject), "type_id": kind });
+    if kind == SERVICE && !version.has_additions_of_1_6() {
+        user["type_id"] = json!(OTHER);
+        user["type"] = json!("Service");
+    }
     if let Some(full_name) = contact.and_then(|contact| contact.display_name.as_deref()) {
         user["full_name"] = json!(full_name);
     }
@@ -303,10 +320,10 @@ fn user(subject: &Subject, contact: Option<&Contact>, account: Option<&AccountSt
 }
 
 /// Returns the type of an account: 1 user, 2 administrator, 4 service, 0 unknown.
-fn user_type(account: Option<&AccountStanding>) -> u8 {
+fn user_type(account: Option<&AccountStanding>) -> u64 {
     match account {
         Some(account) if account.privileged == Some(true) => 2,
-        Some(account) if account.kind == UserKind::Service => 4,
+        Some(account) if account.kind == UserKind::Service => SERVICE,
         Some(account) if account.privileged == Some(false) => 1,
         _ => 0,
     }

@@ -14,6 +14,7 @@ mod blocks;
 mod codes;
 mod configuration;
 mod contents;
+mod elastic;
 mod links;
 mod markdown;
 mod shell;

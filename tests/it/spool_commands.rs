@@ -221,10 +221,10 @@ fn purged_events_that_a_published_run_has_reported_are_not_reported_again_after_
     let reporting = rig.snapshot().file_name().unwrap().to_str().unwrap().to_owned();
     let receiver = Receiver::on_port(port);
     // Killed between the publication and the end of a run, or before the publication.
-    for (number, (run, purged)) in [(reporting.as_str(), 0), ("20200103T000000Z-0001", 3)].into_iter().enumerate() {
+    for (day, run, purged) in [(1, reporting.as_str(), 0), (2, "20200103T000000Z-0001", 3)] {
         let memory = serde_json::json!({"batches": {"20200101T000000Z-0001.0000.jsonl": 3}, "reported_by": run});
         fs::write(rig.spool_dir().with_file_name("purged.json"), memory.to_string()).unwrap();
-        assert_exit(&rig.run_on_day(number as u32 + 1, &[]), 0);
+        assert_exit(&rig.run_on_day(day, &[]), 0);
         assert_eq!(completed(&receiver)["purged"], purged, "{run}");
         assert!(!rig.spool_dir().with_file_name("purged.json").exists());
     }

@@ -212,7 +212,7 @@ proptest! {
     fn a_long_name_leaves_the_size_limit_and_the_ids_as_they_are(name in "\\PC{0,5000}", evidence in "\\PC{0,5000}") {
         let message = message_about(&name, &evidence);
         for to in [datagram(), packet(), stream()] {
-            for payload in [Payload::Cef, Payload::Leef, Payload::Ocsf(OcsfFinding::IamAnalysis)] {
+            for payload in [Payload::Cef, Payload::Leef, Payload::Ocsf(Ocsf::DEFAULT)] {
                 let to = with_payload(payload, to.clone());
                 let frame = render(&to, &sender(), &message, u64::MAX);
                 prop_assert!(frame.len() <= to.max_frame_octets(), "{} octets", frame.len());

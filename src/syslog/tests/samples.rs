@@ -15,12 +15,8 @@ use std::path::PathBuf;
 const WIDTH: usize = 110;
 
 /// Name of each document, and its payload.
-const DOCUMENTS: [(&str, Payload); 4] = [
-    ("ecs", Payload::Ecs),
-    ("ocsf", Payload::Ocsf(OcsfFinding::IamAnalysis)),
-    ("cef", Payload::Cef),
-    ("leef", Payload::Leef),
-];
+const DOCUMENTS: [(&str, Payload); 4] =
+    [("ecs", Payload::Ecs), ("ocsf", Payload::Ocsf(Ocsf::DEFAULT)), ("cef", Payload::Cef), ("leef", Payload::Leef)];
 
 /// Calls a function with each sample and its number in the run.
 fn every_sample(mut with: impl FnMut(&Message<'_>, u64)) {

@@ -52,6 +52,7 @@ fn surroundings(heading: &str, key: &str) -> (&'static str, Vec<(&'static str, &
         "client_cert" => base.push(KEY),
         "client_key" => base.push(CERTIFICATE),
         "ocsf_finding" => base.push(("payload", "\"ocsf\"")),
+        "ocsf_version" => base.extend([("payload", "\"ocsf\""), ("ocsf_finding", "\"detection\"")]),
         _ => {}
     }
     (head, base)
