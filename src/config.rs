@@ -54,6 +54,7 @@ use crate::regular_file::{self, MAX_TEXT};
 use crate::rules::policy::Policy;
 use crate::source::SourceSettings;
 use crate::syslog::Destination;
+use crate::wire::is_loopback_url;
 use collected::Collected;
 use conflicts::{InputFile, WrittenPaths};
 use problem::SourceFile;
@@ -287,7 +288,7 @@ fn read(root: &Section<'_>, table: &DeTable<'_>, context: &ReferenceContext<'_>)
     let mut urls =
         sources.iter().map(|source| source.client.url.as_str()).chain(destinations.iter().map(Destination::url));
     if context.reads_secrets
-        && urls.any(|url| url.starts_with("https:"))
+        && urls.any(|url| url.starts_with("https:") && !is_loopback_url(url))
         && let Some(text) = proxy::problem(context)
     {
         root.collected().problem(ConfigProblem::of("", text));

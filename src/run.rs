@@ -107,7 +107,7 @@ impl Run<'_> {
         let mut early = Vec::new();
         outcome.result = within_a_run(|| {
             let baseline = self.baseline(store)?;
-            early = self.make_room(spool)?;
+            early = self.make_room(spool);
             self.publish(store, spool, baseline.as_ref(), sources)
         });
         match &mut outcome.result {
@@ -117,9 +117,10 @@ impl Run<'_> {
             Err(error) => self.report_failure(error, &outcome.sources, spool),
         }
         // The snapshot is visible by now: a bug behind it must not end the run as one that published nothing.
-        let drained = catch(|| self.deliver(spool)).unwrap_or_else(|error| Drained::failed(self, &error.to_string()));
+        let mut drained =
+            catch(|| self.deliver(spool)).unwrap_or_else(|error| Drained::failed(self, &error.to_string()));
+        drained.destinations.iter_mut().for_each(|destination| destination.add(&early));
         outcome.destinations.extend(drained.destinations);
-        outcome.destinations.iter_mut().for_each(|destination| destination.add(&early));
         outcome.spool = drained.spool;
         // Old snapshots stay until a newer one replaces them.
         if outcome.result.is_ok() {

@@ -13,6 +13,9 @@ const PAIRS: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "al
 /// password, so the text does not quote it.
 pub(super) fn problem(context: &ReferenceContext<'_>) -> Option<String> {
     let value = |name: &str| (context.environment)(name);
+    if value("NO_PROXY").or_else(|| value("no_proxy")).is_some_and(|hosts| hosts.trim() == "*") {
+        return None;
+    }
     for [first, second] in PAIRS {
         let is_named = |name: &str| value(name).is_some_and(|value| !value.is_empty());
         if value(first).is_some_and(|value| value.is_empty()) && is_named(second) {
@@ -88,6 +91,7 @@ mod tests {
         let (good, bad) = ("http://proxy:3128", "socks5://proxy:1080");
         assert_eq!(problem_with(&[("HTTPS_PROXY", good), ("ALL_PROXY", bad), ("https_proxy", bad)]), None);
         assert_eq!(problem_with(&[("HTTPS_PROXY", ""), ("ALL_PROXY", good)]), None, "the client takes ALL_PROXY");
+        assert_eq!(problem_with(&[("HTTPS_PROXY", bad), ("NO_PROXY", "*")]), None, "no host has a proxy");
         for (hidden, by) in [("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY")] {
             let found = problem_with(&[(by, ""), (hidden, good)]).unwrap_or_default();
             assert!(found.contains(&format!("{by} is empty and hides {hidden}")), "{found}");

@@ -250,14 +250,11 @@ impl Run<'_> {
     }
 
     /// Delivers what is queued before anything is read if the spool is full, because the run could publish nothing then.
-    /// Errors: it is still full.
-    pub(super) fn make_room(&self, spool: &Spool) -> Result<Vec<DestinationSummary>, RunError> {
+    pub(super) fn make_room(&self, spool: &Spool) -> Vec<DestinationSummary> {
         if self.request.config.destinations.is_empty() || spool.check_room().is_ok() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let drained = self.deliver(spool);
-        spool.check_room()?;
-        Ok(drained.destinations)
+        self.deliver(spool).destinations
     }
 
     /// Delivers what is queued. After a request to stop no session starts; the events stay queued for the next run.
@@ -265,7 +262,9 @@ impl Run<'_> {
         let is_stopped = || self.stop.requested_by().is_some();
         match drain(self.request.config, spool, self.observer.as_ref(), &is_stopped) {
             Ok(drained) => {
-                drained.warnings.iter().for_each(|warning| self.warn(warning.clone()));
+                // A run whose spool is full delivers twice, and each warning is said once.
+                let is_new = |warning: &&String| !self.warnings.borrow().contains(warning);
+                drained.warnings.iter().filter(is_new).for_each(|warning| self.warn(warning.clone()));
                 drained
             }
             Err(error) => {

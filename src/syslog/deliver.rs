@@ -97,26 +97,41 @@ fn drain_to(
     let until = Instant::now() + timing.delivery;
     let (mut timing, mut acceptance) = (*timing, Acceptance::default());
     let mut queue: VecDeque<(Batch, bool)> = batches.iter().map(|batch| (batch.clone(), false)).collect();
-    let (mut refused, mut refusal) = (Vec::new(), None);
+    let (mut refused, mut refusal, mut has_sent) = (Vec::new(), None, false);
     while let Some((mut batch, is_asked_again)) = queue.pop_front() {
+        if has_sent && entry.error.is_none() && Instant::now() >= until {
+            entry.error = Some(DeliveryError::OutOfTime.to_string());
+        }
         if entry.error.is_some() {
             entry.waiting += batch.waiting();
             continue;
         }
+        has_sent = true;
         acceptance.start_session(is_asked_again);
         let Sent { acknowledged, dead, result } =
             send(spool, destination, &batch, &timing, &mut acceptance, is_stopped);
+        entry.dead += dead;
+        let refuses_all = match &result {
+            Err(error @ DeliveryError::RefusesAll { .. }) => Some(error.to_string()),
+            _ => None,
+        };
+        if refuses_all.is_some() {
+            entry.delivered += acknowledged.saturating_sub(dead);
+            batch.delivered += acknowledged;
+        }
+        if refuses_all.is_some() && acceptance.accepts_the_last() {
+            queue.push_front((batch.clone(), true));
+        }
         if acceptance.has_accepted() {
             refused.drain(..).rev().for_each(|batch| queue.push_front((batch, true)));
         }
-        entry.dead += dead;
-        if let Err(error @ DeliveryError::RefusesAll { .. }) = &result {
-            // The next batch shows whether the receiver refuses these events or everything.
-            entry.delivered += acknowledged.saturating_sub(dead);
-            batch.delivered += acknowledged;
-            refused.push(batch);
-            refusal = Some(error.to_string());
-            entry.error = refusal.clone().filter(|_| acceptance.is_hopeless());
+        if let Some(error) = refuses_all {
+            if !acceptance.accepts_the_last() {
+                // The next batch shows whether the receiver refuses these events or everything.
+                refused.push(batch);
+                entry.error = Some(error.clone()).filter(|_| acceptance.is_hopeless());
+                refusal = Some(error);
+            }
             continue;
         }
         let result = match result {
@@ -134,9 +149,6 @@ fn drain_to(
         entry.error = result.err().map(|error| error.to_string());
         // The receiver has just accepted us. If it refuses us now, the wait before our close notices it.
         timing.grace = Duration::ZERO;
-        if entry.error.is_none() && !queue.is_empty() && Instant::now() >= until {
-            entry.error = Some(DeliveryError::OutOfTime(timing.delivery.as_secs()).to_string());
-        }
     }
     entry.waiting += refused.iter().map(Batch::waiting).sum::<u64>();
     entry.error = entry.error.or(refusal.filter(|_| !refused.is_empty()));

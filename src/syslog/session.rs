@@ -142,12 +142,12 @@ pub enum DeliveryError {
         "the session took longer than {0} s; check how fast the receiver reads, and the pace of this destination (requests_per_second or events_per_second)"
     )]
     TooSlow(u64),
-    /// The time of this destination is over (seconds).
+    /// The time of all destinations is over.
     #[error(
-        "the delivery took longer than {0} s; the next run or `bt-rollcall emit` goes on. Check how fast the receiver reads, and the \
-         pace of this destination (requests_per_second or events_per_second)"
+        "the time of this delivery is over; the next run or `bt-rollcall emit` goes on. If this happens again, check how fast the \
+         receivers of all destinations read, and requests_per_second and events_per_second"
     )]
-    OutOfTime(u64),
+    OutOfTime,
     /// A signal asked the run to stop.
     #[error("stopped by a signal before the delivery was proven")]
     Stopped,

@@ -16,6 +16,8 @@ pub(in crate::syslog) struct Acceptance {
     has_accepted: bool,
     /// Whether the receiver has refused the events of this session before, and has accepted others since.
     is_asked_again: bool,
+    /// Whether the receiver has accepted the last event of this session, after it refused many before it.
+    accepts_the_last: bool,
     /// Number of requests whose events were refused since the last acceptance.
     requests: u32,
     /// Number of events that were refused since the last acceptance.
@@ -27,12 +29,22 @@ pub(in crate::syslog) struct Acceptance {
 impl Acceptance {
     /// Starts a session. The refusals of events that are asked again are final.
     pub(in crate::syslog) fn start_session(&mut self, is_asked_again: bool) {
-        (self.has_accepted, self.is_asked_again) = (false, is_asked_again);
+        (self.has_accepted, self.accepts_the_last, self.is_asked_again) = (false, false, is_asked_again);
     }
 
     /// Checks whether the receiver has accepted an event in this session.
     pub(in crate::syslog) fn has_accepted(&self) -> bool {
         self.has_accepted
+    }
+
+    /// Notes that the receiver accepts the last event of this session, so that it refuses the others for what they are.
+    pub(super) fn note_the_last(&mut self) {
+        (self.has_accepted, self.accepts_the_last, self.requests, self.events) = (true, true, 0, 0);
+    }
+
+    /// Checks whether the events of this session may be asked again, and a second refusal is final.
+    pub(in crate::syslog) fn accepts_the_last(&self) -> bool {
+        self.accepts_the_last
     }
 
     /// Checks whether further refusals would say nothing new.

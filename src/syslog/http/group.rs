@@ -73,6 +73,11 @@ impl Group {
         positions.iter().filter_map(|at| self.events.get(*at).map(String::as_str)).collect()
     }
 
+    /// Returns the last event if nothing is known about it.
+    pub(super) fn last_undecided(mut self) -> Option<String> {
+        if self.settled.last() == Some(&None) { self.events.pop() } else { None }
+    }
+
     /// Checks whether a refusal is final at once.
     pub(super) fn is_final(&self) -> bool {
         self.is_final

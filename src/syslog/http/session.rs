@@ -142,8 +142,28 @@ impl Exchange<'_> {
             } else {
                 Ok(())
             };
+            if self.acceptance.is_hopeless() && matches!(sent, Err(DeliveryError::RefusesAll { .. })) {
+                let last = events.by_ref().last().transpose()?.or_else(|| left_over.take());
+                let last = last.or_else(|| held_back.pop_back()?.last_undecided());
+                self.try_the_last(last).await?;
+            }
             sent.and(confirmed)?;
         }
+    }
+
+    /// Sends the last event of the batch, mostly that of the run itself, after the receiver has refused many before it. If
+    /// it is accepted, the receiver refuses the others for what they are. It is sent again in its turn.
+    async fn try_the_last(&mut self, event: Option<String>) -> Result<(), DeliveryError> {
+        let Some(event) = event else { return Ok(()) };
+        let accepts = match self.exchange(&[&event]).await? {
+            Reading::Each(fates) => fates == [Fate::Delivered],
+            Reading::Pending(_) => true,
+            _ => false,
+        };
+        if accepts {
+            self.acceptance.note_the_last();
+        }
+        Ok(())
     }
 
     /// Sends the events of a group until the receiver has decided about each.

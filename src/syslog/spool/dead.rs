@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Name of the folder in the spool.
 pub(super) const DEAD: &str = "dead";
@@ -60,9 +60,10 @@ impl Spool {
         let mut count = 0;
         for entry in entries {
             let path = entry.map_err(io_error("list", &dir))?.path();
-            let opened = regular_file::open(&path).map(BufReader::new);
-            let lines = opened.and_then(|file| file.split(b'\n').try_fold(0, |lines, line| line.map(|_| lines + 1)));
-            count += lines.map_err(io_error("read", &path))?;
+            // Whatever else people keep there is not ours.
+            if path.extension().is_some_and(|ending| ending == "jsonl") {
+                count += whole_lines(&path).map_err(io_error("read", &path))?;
+            }
         }
         Ok(count)
     }
@@ -83,6 +84,16 @@ impl Spool {
         sync(&dir)?;
         sync(&self.dir)
     }
+}
+
+/// Counts the lines that end with a line feed.
+fn whole_lines(path: &Path) -> io::Result<u64> {
+    let (mut file, mut line, mut count) = (BufReader::new(regular_file::open(path)?), Vec::new(), 0);
+    while file.read_until(b'\n', &mut line)? > 0 {
+        count += u64::from(line.ends_with(b"\n"));
+        line.clear();
+    }
+    Ok(count)
 }
 
 /// Cuts a file back to its last line feed. A kill or a full disk leaves a part of a line, whose event is still queued.

@@ -101,6 +101,8 @@ fn dead_letters_are_neither_queued_nor_part_of_the_size_and_hold_no_snapshot() {
     assert!(waiting_runs(folder.path()).unwrap().is_empty());
     spool.recover(|_| true).unwrap();
     assert_eq!(fs::read_dir(spool.dead_letters()).unwrap().count(), 1);
+    fs::create_dir(spool.dead_letters().join("done")).unwrap();
+    fs::write(spool.dead_letters().join("torn.jsonl"), "{\"time\":").unwrap();
     assert_eq!(spool.count_dead_letters().unwrap(), 1);
     fs::remove_dir_all(spool.dead_letters()).unwrap();
     assert_eq!(spool.count_dead_letters().unwrap(), 0);
@@ -221,4 +223,31 @@ fn torn_line_of_a_dead_letter_is_removed_before_the_next_one() {
         assert_eq!(lines.len(), kept + 1, "{text}");
         assert_eq!(lines[kept]["event"], serde_json::json!({"n": "bad"}));
     }
+}
+
+#[test]
+fn many_refused_events_in_a_row_do_not_hold_back_a_good_one_behind_them() {
+    for batches in [1, 2] {
+        let (destination, _served) = receiver(1_000);
+        let bad: Vec<String> = (0..130).map(|n| format!("{{\"n\":\"bad {n}\"}}")).collect();
+        let mut frames: Vec<&str> = bad.iter().map(String::as_str).collect();
+        frames.push("{\"n\":1}");
+        let (_folder, spool) = queued(&destination, &frames);
+        (1..batches).for_each(|_| queue(&spool, "20261124T020000Z-7f3a", &destination, &frames));
+        let delivered = drain(&spool, &destination);
+        assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (batches, 0, 130 * batches));
+        assert_eq!(delivered.error, None);
+        assert!(spool.pending().unwrap().batches.is_empty());
+    }
+}
+
+#[test]
+fn many_refused_events_in_a_row_stay_queued_where_the_last_one_is_refused_too() {
+    let (destination, _served) = receiver(1_000);
+    let bad: Vec<String> = (0..130).map(|n| format!("{{\"n\":\"bad {n}\"}}")).collect();
+    let frames: Vec<&str> = bad.iter().map(String::as_str).collect();
+    let (_folder, spool) = queued(&destination, &frames);
+    let delivered = drain(&spool, &destination);
+    assert_eq!((delivered.delivered, delivered.waiting, delivered.dead), (0, 130, 0));
+    assert!(delivered.error.unwrap().contains("accepted no event after it refused 20"));
 }
