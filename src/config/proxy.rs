@@ -29,7 +29,7 @@ pub(super) fn problem(context: &ReferenceContext<'_>) -> Option<String> {
             Some(value) if is_usable(&value) => return None,
             Some(_) => {
                 return Some(format!(
-                    "the environment variable {name} is not the address of a proxy; write for example \
+                    "the environment variable {name} is not the address of an http or https proxy; write for example \
                      http://proxy.example.com:3128, or unset it"
                 ));
             }
