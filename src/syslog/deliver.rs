@@ -96,9 +96,8 @@ fn drain_to(
     let mut entry = Delivered { destination: destination.url().to_owned(), ..Delivered::default() };
     let until = Instant::now() + timing.delivery;
     let (mut timing, mut acceptance) = (*timing, Acceptance::default());
-    let mut queue: VecDeque<(Batch, bool)> = batches.iter().map(|batch| (batch.clone(), false)).collect();
-    let (mut refused, mut refusal, mut has_sent) = (Vec::new(), None, false);
-    while let Some((mut batch, is_asked_again)) = queue.pop_front() {
+    let (mut queue, mut has_sent) = (Queue::of(batches), false);
+    while let Some((mut batch, is_asked_again)) = queue.next.pop_front() {
         if has_sent && entry.error.is_none() && Instant::now() >= until {
             entry.error = Some(DeliveryError::OutOfTime.to_string());
         }
@@ -111,28 +110,14 @@ fn drain_to(
         let Sent { acknowledged, dead, result } =
             send(spool, destination, &batch, &timing, &mut acceptance, is_stopped);
         entry.dead += dead;
-        let refuses_all = match &result {
-            Err(error @ DeliveryError::RefusesAll { .. }) => Some(error.to_string()),
-            _ => None,
-        };
-        if refuses_all.is_some() {
+        if let Err(error @ DeliveryError::RefusesAll { .. }) = &result {
             entry.delivered += acknowledged.saturating_sub(dead);
             batch.delivered += acknowledged;
-        }
-        if refuses_all.is_some() && acceptance.accepts_the_last() {
-            queue.push_front((batch.clone(), true));
+            entry.error = queue.put_back(batch, error.to_string(), &acceptance);
+            continue;
         }
         if acceptance.has_accepted() {
-            refused.drain(..).rev().for_each(|batch| queue.push_front((batch, true)));
-        }
-        if let Some(error) = refuses_all {
-            if !acceptance.accepts_the_last() {
-                // The next batch shows whether the receiver refuses these events or everything.
-                refused.push(batch);
-                entry.error = Some(error.clone()).filter(|_| acceptance.is_hopeless());
-                refusal = Some(error);
-            }
-            continue;
+            queue.ask_again();
         }
         let result = match result {
             Err(DeliveryError::Spool(error)) => {
@@ -150,9 +135,47 @@ fn drain_to(
         // The receiver has just accepted us. If it refuses us now, the wait before our close notices it.
         timing.grace = Duration::ZERO;
     }
-    entry.waiting += refused.iter().map(Batch::waiting).sum::<u64>();
-    entry.error = entry.error.or(refusal.filter(|_| !refused.is_empty()));
+    entry.waiting += queue.refused.iter().map(Batch::waiting).sum::<u64>();
+    entry.error = entry.error.or(queue.refusal.filter(|_| !queue.refused.is_empty()));
     entry
+}
+
+/// The batches of one destination, and those whose last events the receiver has refused.
+struct Queue {
+    /// Batches in the order in which they are sent. The second value says that a batch is asked again.
+    next: VecDeque<(Batch, bool)>,
+    /// Batches that wait for an acceptance, oldest first.
+    refused: Vec<Batch>,
+    /// Answer to the last of them.
+    refusal: Option<String>,
+}
+
+impl Queue {
+    fn of(batches: &[Batch]) -> Self {
+        let next = batches.iter().map(|batch| (batch.clone(), false)).collect();
+        Self { next, refused: Vec::new(), refusal: None }
+    }
+
+    /// Asks the refused batches next, because the receiver has accepted an event after them.
+    fn ask_again(&mut self) {
+        self.refused.drain(..).rev().for_each(|batch| self.next.push_front((batch, true)));
+    }
+
+    /// Puts back a batch whose last events are refused. Returns the error if the delivery ends here.
+    fn put_back(&mut self, batch: Batch, error: String, acceptance: &Acceptance) -> Option<String> {
+        if acceptance.accepts_the_last() {
+            self.next.push_front((batch, true));
+            self.ask_again();
+            return None;
+        }
+        if acceptance.has_accepted() {
+            self.ask_again();
+        }
+        // The next batch shows whether the receiver refuses these events or everything.
+        self.refused.push(batch);
+        self.refusal = Some(error.clone());
+        acceptance.is_hopeless().then_some(error)
+    }
 }
 
 /// The result of one session.

@@ -105,10 +105,9 @@ impl PostClient {
         let overdue = || WireErrorKind::Broken(format!("it took longer than {} s", self.response_limit.as_secs()));
         let received = tokio::time::timeout(self.response_limit, received).await.unwrap_or_else(|_| Err(overdue()));
         let response = received.map_err(|kind| PostError::of(&kind))?;
-        match connect::demand_of_certificate(&self.explainer, response.status.as_u16(), &response.body) {
-            Some(fault) => Err(PostError::of(&WireErrorKind::Tls(fault))),
-            None => Ok(PostResponse { response, secrets: &self.secrets }),
-        }
+        let demand = connect::demand_of_certificate(&self.explainer, response.status.as_u16(), &response.body);
+        let demand = demand.map(|fault| PostError::of(&WireErrorKind::Tls(fault)).text);
+        Ok(PostResponse { response, demand, secrets: &self.secrets })
     }
 }
 
@@ -125,6 +124,8 @@ fn sensitive(value: &str) -> Result<HeaderValue, PostError> {
 /// Response of a receiver.
 pub struct PostResponse<'a> {
     response: HttpResponse,
+    /// Demand of a client certificate, if that may be the cause. It is no error, because the text may quote an event.
+    demand: Option<String>,
     secrets: &'a [String],
 }
 
@@ -147,6 +148,11 @@ impl PostResponse<'_> {
 
     /// Describes the response for a message: its status and a cleaned excerpt of its body.
     pub fn in_words(&self) -> String {
+        let demand = self.demand.as_ref().map(|demand| format!("; {demand}"));
+        self.status_and_text() + &demand.unwrap_or_default()
+    }
+
+    fn status_and_text(&self) -> String {
         let status = self.status();
         if self.response.status.is_redirection() {
             return refusal::redirected(&self.response, "a receipt", self.secrets);

@@ -225,13 +225,17 @@ fn torn_line_of_a_dead_letter_is_removed_before_the_next_one() {
     }
 }
 
+/// Returns more refused events than a request has.
+fn many_bad() -> Vec<String> {
+    (0..130).map(|n| format!("{{\"n\":\"bad {n}\"}}")).collect()
+}
+
 #[test]
 fn many_refused_events_in_a_row_do_not_hold_back_a_good_one_behind_them() {
     for batches in [1, 2] {
         let (destination, _served) = receiver(1_000);
-        let bad: Vec<String> = (0..130).map(|n| format!("{{\"n\":\"bad {n}\"}}")).collect();
-        let mut frames: Vec<&str> = bad.iter().map(String::as_str).collect();
-        frames.push("{\"n\":1}");
+        let bad = many_bad();
+        let frames: Vec<&str> = bad.iter().map(String::as_str).chain(["{\"n\":1}"]).collect();
         let (_folder, spool) = queued(&destination, &frames);
         (1..batches).for_each(|_| queue(&spool, "20261124T020000Z-7f3a", &destination, &frames));
         let delivered = drain(&spool, &destination);
@@ -244,7 +248,7 @@ fn many_refused_events_in_a_row_do_not_hold_back_a_good_one_behind_them() {
 #[test]
 fn many_refused_events_in_a_row_stay_queued_where_the_last_one_is_refused_too() {
     let (destination, _served) = receiver(1_000);
-    let bad: Vec<String> = (0..130).map(|n| format!("{{\"n\":\"bad {n}\"}}")).collect();
+    let bad = many_bad();
     let frames: Vec<&str> = bad.iter().map(String::as_str).collect();
     let (_folder, spool) = queued(&destination, &frames);
     let delivered = drain(&spool, &destination);

@@ -18,6 +18,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
+/// What a server wants of a client.
+enum Client {
+    /// A certificate, or none.
+    Asked,
+    /// A certificate.
+    Required,
+}
+
 /// A certificate authority and the certificate and key of the client.
 pub(in crate::syslog) struct Pki {
     folder: TempDir,
@@ -70,16 +78,31 @@ impl Pki {
 
     /// Returns the settings of a server with a certificate for `name`. It can require a certificate of the client.
     pub(in crate::syslog) fn server(&self, name: &str, requires_client_certificate: bool) -> ServerConfig {
+        let client = requires_client_certificate.then_some(Client::Required);
+        self.server_with(name, client)
+    }
+
+    /// Returns the settings of a server that accepts clients with and without a certificate, as nginx does before it answers
+    /// those without one by HTTP.
+    pub(in crate::syslog) fn server_that_asks(&self, name: &str) -> ServerConfig {
+        self.server_with(name, Some(Client::Asked))
+    }
+
+    fn server_with(&self, name: &str, client: Option<Client>) -> ServerConfig {
         let (certificate, key) = self.issue(name);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = if requires_client_certificate {
+        let builder = if let Some(client) = client {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from(self.authority.der().to_vec())).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-            builder.with_client_cert_verifier(verifier)
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = match client {
+                Client::Asked => verifier.allow_unauthenticated(),
+                Client::Required => verifier,
+            };
+            builder.with_client_cert_verifier(verifier.build().unwrap())
         } else {
             builder.with_no_client_auth()
         };

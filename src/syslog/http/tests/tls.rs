@@ -11,16 +11,21 @@ use std::thread;
 
 /// Starts a server that answers one request on each connection, and returns a destination with its address.
 fn server(config: ServerConfig, pki: &Pki) -> HttpDestination {
+    server_that_refuses("no event", config, pki)
+}
+
+/// Starts a server that answers a batch with this text by 400 and a sentence about certificates.
+fn server_that_refuses(refused: &'static str, config: ServerConfig, pki: &Pki) -> HttpDestination {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = Arc::new(config);
-    thread::spawn(move || listener.incoming().flatten().for_each(|socket| answer(&config, socket)));
+    thread::spawn(move || listener.incoming().flatten().for_each(|socket| answer(refused, &config, socket)));
     let destination = to(format!("https://localhost:{port}/hook"), webhook_target());
     HttpDestination { ca_file: Some(pki.path("ca.pem")), ..destination }
 }
 
 /// Reads to the end of a batch, which is the only text with `}]`, and answers. A refused handshake ends the connection.
-fn answer(config: &Arc<ServerConfig>, socket: TcpStream) {
+fn answer(refused: &str, config: &Arc<ServerConfig>, socket: TcpStream) {
     let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), socket);
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
     while !text.ends_with("}]") {
@@ -30,7 +35,12 @@ fn answer(config: &Arc<ServerConfig>, socket: TcpStream) {
         }
     }
     // The client may be gone.
-    let _ = stream.write_all(b"HTTP/1.1 204 x\r\nconnection: close\r\n\r\n");
+    let answer: &[u8] = if text.contains(refused) {
+        b"HTTP/1.1 400 x\r\nconnection: close\r\ncontent-length: 23\r\n\r\nNo certificate was sent"
+    } else {
+        b"HTTP/1.1 204 x\r\nconnection: close\r\n\r\n"
+    };
+    let _ = stream.write_all(answer);
     stream.conn.send_close_notify();
     let _ = stream.flush();
 }
@@ -65,4 +75,14 @@ fn receiver_that_requires_a_client_certificate_gets_it_or_names_the_key() {
     let identity = Some((pki.path("client.pem"), pki.path("client.key")));
     let outcome = sent(&HttpDestination { client_identity: identity, ..without });
     assert!(outcome.result.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn answer_about_a_certificate_names_the_key_and_an_event_that_it_may_be_about_holds_back_no_other() {
+    let pki = Pki::new();
+    let error = sent(&server_that_refuses("id", pki.server_that_asks("localhost"), &pki)).error();
+    assert!(error.contains("the receiver demands a client certificate") && error.contains("client_cert"), "{error}");
+    let outcome = sent(&server_that_refuses("id0", pki.server_that_asks("localhost"), &pki));
+    assert!(outcome.result.is_ok() && outcome.decided == 2, "{outcome:?}");
+    assert_eq!(outcome.dead.len(), 1, "{outcome:?}");
 }
